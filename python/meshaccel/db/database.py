@@ -1,0 +1,100 @@
+"""The embedded database: one writer, one reader, transactions as functions."""
+
+import sqlite3
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, TypeVar
+
+from meshaccel.db.connection import Connection
+from meshaccel.db.migrations import migrate
+from meshaccel.errors import DatabaseError
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+MEMORY = ":memory:"
+
+
+class Database:
+    """A SQLite file. Writes are serial, in order of arrival; reads see one snapshot each.
+
+    Every ``sqlite3.Error`` becomes a ``DatabaseError`` with the driver's error as its cause.
+    """
+
+    def __init__(self, writer: Connection, reader: Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    @classmethod
+    async def open(cls, path: str) -> Self:
+        """Open the file, creating or migrating it as needed.
+
+        Raises:
+            IncompatibleDatabaseError: the file is another program's, or of a newer version.
+            DatabaseError: it cannot be opened.
+        """
+        try:
+            writer = await Connection.open(path)
+        except sqlite3.Error as error:
+            raise DatabaseError(f"cannot open {path}: {error}") from error
+        try:
+            await writer.run(migrate)
+            # A second connection to ":memory:" would see a database of its own.
+            reader = writer if path == MEMORY else await Connection.open(path, query_only=True)
+        except sqlite3.Error as error:
+            await writer.close()
+            raise DatabaseError(f"cannot prepare {path}: {error}") from error
+        except BaseException:
+            await writer.close()
+            raise
+        return cls(writer, reader)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run ``work`` in one read transaction: all its statements see the same revision."""
+        return await _translated(self._reader, _transaction("BEGIN", work))
+
+    async def write(self, work: Work[T]) -> T:
+        """Run ``work`` in one write transaction, committed when this returns.
+
+        Cancelling the caller does not stop a write that is queued: it may commit all the same.
+        """
+        return await _translated(self._writer, _transaction("BEGIN IMMEDIATE", work))
+
+    async def close(self) -> None:
+        """Finish what is queued, then close."""
+        await self._reader.close()
+        await self._writer.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def _transaction(begin: str, work: Work[T]) -> Work[T]:
+    def run(conn: sqlite3.Connection) -> T:
+        conn.execute(begin)
+        try:
+            result = work(conn)
+            conn.execute("COMMIT")
+        except BaseException:
+            # Some errors (a full disk) end the transaction by themselves.
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
+            raise
+        return result
+
+    return run
+
+
+async def _translated(connection: Connection, work: Work[T]) -> T:
+    try:
+        return await connection.run(work)
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,89 @@
+"""Statements that read agents with their capabilities: one joined query for any number."""
+
+import sqlite3
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from meshaccel.db import rows
+from meshaccel.db.rows import AGENT_COLUMNS
+from meshaccel.grouping import Child, RowGrouper, Shape
+from meshaccel.models import Agent
+
+
+class AgentQuery(Struct, frozen=True, kw_only=True):
+    """Which agents to list, in order of their ids. None or () does not filter."""
+
+    agent_id: str | None = None
+    status: str | None = None
+    namespace: str | None = None
+    agent_type: str | None = None
+    capabilities: tuple[str, ...] = ()
+    """Agents that offer at least one of these."""
+    fuzzy: bool = False
+    """Whether ``capabilities`` are parts of names, in any case, rather than names."""
+    after: str | None = None
+    """Agents whose id sorts after this one."""
+    limit: int | None = None
+    """At most so many agents; None for all."""
+
+
+_SHAPE = Shape(
+    "agents",
+    key=("id",),
+    columns=AGENT_COLUMNS,
+    children={
+        "capabilities": Child(key=("position",), columns=("position", "definition")),
+    },
+)
+
+_grouper = RowGrouper(_SHAPE)
+
+
+def agents(conn: sqlite3.Connection, query: AgentQuery) -> list[Agent]:
+    """Return the matching agents with all their capabilities, in order of id."""
+    where, parameters = _conditions(query)
+    found = conn.execute(
+        f"""
+        SELECT {", ".join(f"a.{column}" for column in AGENT_COLUMNS)}, ac.position, c.definition
+        FROM (SELECT * FROM agents WHERE {where} ORDER BY id LIMIT :limit) a
+        LEFT JOIN agent_capabilities ac ON ac.agent_id = a.id
+        LEFT JOIN capabilities c ON c.digest = ac.digest
+        ORDER BY a.id, ac.position
+        """,
+        {**parameters, "limit": -1 if query.limit is None else query.limit},
+    )
+    return [_agent(row) for row in _grouper.group(found)]
+
+
+def _agent(row: dict[str, Any]) -> Agent:
+    tools = tuple(rows.tool(capability["definition"]) for capability in row["capabilities"])
+    return rows.agent(row, tools)
+
+
+def _conditions(query: AgentQuery) -> tuple[str, dict[str, object]]:
+    conditions = {
+        "id = :agent_id": query.agent_id,
+        "status = :status": query.status,
+        "namespace = :namespace": query.namespace,
+        "agent_type = :agent_type": query.agent_type,
+        "id > :after": query.after,
+    }
+    active = [clause for clause, value in conditions.items() if value is not None]
+    parameters: dict[str, object] = {
+        clause.rpartition(":")[2]: conditions[clause] for clause in active
+    }
+    if query.capabilities:
+        # instr over lower case, not LIKE: % and _ are ordinary characters in a name.
+        match = "instr(lower(c.name), lower(w.value)) > 0" if query.fuzzy else "c.name = w.value"
+        active.append(
+            f"""EXISTS (
+                SELECT 1 FROM agent_capabilities ac
+                JOIN capabilities c ON c.digest = ac.digest
+                JOIN json_each(:capabilities) w ON {match}
+                WHERE ac.agent_id = agents.id
+            )"""
+        )
+        parameters["capabilities"] = msgspec.json.encode(query.capabilities).decode()
+    return " AND ".join(active) or "1", parameters

@@ -1,0 +1,76 @@
+"""From rows to models: the columns of an agent and of its tools, and how they are read."""
+
+from typing import Any
+
+import msgspec
+
+from meshaccel.models import Agent, AgentRecord, JsonObject, Tool
+
+AGENT_COLUMNS = (
+    "id",
+    "name",
+    "agent_type",
+    "runtime",
+    "version",
+    "description",
+    "namespace",
+    "http_host",
+    "http_port",
+    "url",
+    "a2a_producer",
+    "a2a_consumer",
+    "surfaces",
+    "tags",
+    "labels",
+    "source",
+    "leased",
+    "status",
+    "revision",
+    "created_at_us",
+    "updated_at_us",
+)
+
+_decode_tool = msgspec.json.Decoder(Tool).decode
+_decode_objects = msgspec.json.Decoder(tuple[JsonObject, ...]).decode
+_decode_strings = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_labels = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def tool(definition: str) -> Tool:
+    """Read a stored definition."""
+    return _decode_tool(definition)
+
+
+def record(row: dict[str, Any], tools: tuple[Tool, ...]) -> AgentRecord:
+    """Build a record from the values of ``AGENT_COLUMNS`` by name."""
+    return AgentRecord(
+        id=row["id"],
+        name=row["name"],
+        agent_type=row["agent_type"],
+        runtime=row["runtime"],
+        version=row["version"],
+        description=row["description"],
+        namespace=row["namespace"],
+        http_host=row["http_host"],
+        http_port=row["http_port"],
+        url=row["url"],
+        a2a_producer=bool(row["a2a_producer"]),
+        a2a_consumer=bool(row["a2a_consumer"]),
+        surfaces=_decode_objects(row["surfaces"]),
+        tags=_decode_strings(row["tags"]),
+        labels=_decode_labels(row["labels"]),
+        source=row["source"],
+        leased=bool(row["leased"]),
+        tools=tools,
+    )
+
+
+def agent(row: dict[str, Any], tools: tuple[Tool, ...]) -> Agent:
+    """Build an agent from the values of ``AGENT_COLUMNS`` by name."""
+    return Agent(
+        record=record(row, tools),
+        status=row["status"],
+        revision=row["revision"],
+        created_at_us=row["created_at_us"],
+        updated_at_us=row["updated_at_us"],
+    )

@@ -1,0 +1,1 @@
+"""The registry over HTTP, as an ASGI application and as a server."""

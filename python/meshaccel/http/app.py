@@ -1,0 +1,219 @@
+"""The routes of the service: wire in, use case, wire out. No SQL and no policy here."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from meshaccel import __version__
+from meshaccel.clock import Clock, SystemClock, rfc3339
+from meshaccel.content import digest_bytes
+from meshaccel.errors import (
+    DatabaseError,
+    InvalidRequestError,
+    RegistrationRejectedError,
+    UnknownAgentError,
+)
+from meshaccel.http import query, wire
+from meshaccel.http.asgi import (
+    BodyTooLargeError,
+    DisconnectedError,
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+)
+from meshaccel.registry.service import AgentRegistry, Signal
+
+log = logging.getLogger(__name__)
+
+SERVICE = "meshaccel-registry"
+DEFAULT_MAX_BODY = 16 * 1024 * 1024
+"""Bytes of a request body; an agent with 10,000 tools stays below."""
+
+_SIGNALS = {
+    Signal.UNCHANGED: Response(200),
+    Signal.CHANGED: Response(202),
+    Signal.UNKNOWN: Response(410),
+}
+
+_STATUS = {
+    InvalidRequestError: 400,
+    UnknownAgentError: 404,
+    RegistrationRejectedError: 409,
+    BodyTooLargeError: 413,
+    DatabaseError: 503,
+}
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class App:
+    """The ASGI application of one registry, whose life is the caller's."""
+
+    def __init__(
+        self,
+        registry: AgentRegistry,
+        *,
+        max_body: int = DEFAULT_MAX_BODY,
+        clock: Clock | None = None,
+    ) -> None:
+        self._registry = registry
+        self._max_body = max_body
+        self._clock = clock or SystemClock()
+        self._started = self._clock.monotonic()
+        # By method, first segment of the path, and number of segments.
+        self._routes: dict[tuple[str, str, int], Handler] = {
+            ("HEAD", "heartbeat", 2): self._head_heartbeat,
+            ("POST", "heartbeat", 1): self._post_heartbeat,
+            ("GET", "agents", 1): self._get_agents,
+            ("GET", "agents", 2): self._get_agent,
+            ("PUT", "agents", 2): self._put_agent,
+            ("DELETE", "agents", 2): self._delete_agent,
+            ("GET", "events", 1): self._get_events,
+            ("GET", "schemas", 1): self._get_schemas,
+            ("GET", "schemas", 2): self._get_schema,
+            ("GET", "health", 1): self._get_health,
+            ("HEAD", "health", 1): self._get_health,
+            ("GET", "", 1): self._get_root,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            raise ValueError(f"not an HTTP scope: {scope['type']}")
+        begun = time.perf_counter()
+        request = Request(scope, receive, max_body=self._max_body)
+        try:
+            response = await self._respond(request)
+        except DisconnectedError:
+            return
+        await response.send(send)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug(
+                "request",
+                extra={
+                    "method": request.method,
+                    "path": request.path,
+                    "status": response.status,
+                    "ms": round((time.perf_counter() - begun) * 1000, 3),
+                },
+            )
+
+    async def _respond(self, request: Request) -> Response:
+        segments = request.segments
+        handler = self._routes.get((request.method, segments[0], len(segments)))
+        # "/agents/" has an empty second segment: a path of its own, and an unknown one.
+        if handler is None or (len(segments) > 1 and not segments[1]):
+            return self._error(404, f"not found: {request.method} {request.path}")
+        try:
+            return await handler(request)
+        except tuple(_STATUS) as error:
+            status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+            if status >= 500:
+                log.error("database error", extra={"path": request.path, "error": str(error)})
+            return self._error(status, str(error))
+        except DisconnectedError:
+            raise
+        except Exception:
+            # A bug of ours must not take the connection down or leave the client waiting.
+            log.exception("request failed", extra={"path": request.path})
+            return self._error(500, "internal error")
+
+    async def _head_heartbeat(self, request: Request) -> Response:
+        agent_id = request.segments[1]
+        signal = self._registry.heartbeat_at_once(agent_id)
+        return _SIGNALS[signal or await self._registry.heartbeat(agent_id)]
+
+    async def _post_heartbeat(self, request: Request) -> Response:
+        body = await request.body()
+        body_digest = digest_bytes(body)
+        answer = self._registry.register_again(body_digest)
+        if answer is None:
+            declaration = wire.read_declaration(body)
+            try:
+                answer = await self._registry.register(declaration, body_digest=body_digest)
+            except RegistrationRejectedError as error:
+                # As upstream: the agent's log shows the message, and the agent tries again.
+                agent_id = declaration.agent_id or ""
+                return Response(200, wire.rejection(agent_id, str(error), now_us=self._now_us()))
+        return Response(200, wire.answer(answer, now_us=self._now_us()))
+
+    async def _get_agents(self, request: Request) -> Response:
+        page = await self._registry.list_agents(query.agents(request.query()))
+        last_seen = map(self._last_seen_us, (listed.info.id for listed in page.agents))
+        return Response(200, wire.page(page, last_seen, now_us=self._now_us()))
+
+    async def _get_agent(self, request: Request) -> Response:
+        agent_id = request.segments[1]
+        agent = await self._registry.get_agent(agent_id)
+        listed = await self._registry.describe(agent)
+        return Response(200, wire.agent(agent, listed, self._last_seen_us(agent_id)))
+
+    async def _put_agent(self, request: Request) -> Response:
+        record = wire.read_catalogue_record(await request.body())
+        if record.agent_id != request.segments[1]:
+            raise InvalidRequestError("agent_id: not the agent in the path")
+        imported = await self._registry.put_agent(record.record())
+        return Response(201 if imported.outcome == "created" else 200, wire.encode(imported))
+
+    async def _delete_agent(self, request: Request) -> Response:
+        await self._registry.unregister(request.segments[1])
+        return Response(204)
+
+    async def _get_events(self, request: Request) -> Response:
+        found = await self._registry.events(query.events(request.query()))
+        return Response(200, wire.events(found))
+
+    async def _get_schemas(self, request: Request) -> Response:
+        limit = query.schemas_limit(request.query())
+        found = [wire.schema(stored) for stored in await self._registry.schemas(limit)]
+        return Response(200, wire.encode({"schemas": found, "count": len(found)}))
+
+    async def _get_schema(self, request: Request) -> Response:
+        schema_hash = request.segments[1]
+        found = await self._registry.schema(schema_hash)
+        if found is None:
+            return self._error(404, f"schema not found: {schema_hash}")
+        return Response(200, wire.encode(wire.schema(found)))
+
+    async def _get_health(self, request: Request) -> Response:
+        health = {
+            "status": "healthy",
+            "service": SERVICE,
+            "version": __version__,
+            "uptime_seconds": int(self._clock.monotonic() - self._started),
+            "timestamp": rfc3339(self._now_us()),
+        }
+        return Response(200, wire.encode(health))
+
+    async def _get_root(self, request: Request) -> Response:
+        about = {
+            "service": SERVICE,
+            "version": __version__,
+            "status": "running",
+            "endpoints": ["/health", "/heartbeat", "/agents", "/events", "/schemas"],
+        }
+        return Response(200, wire.encode(about))
+
+    def _error(self, status: int, message: str) -> Response:
+        # An error may leave part of the request unread: the connection is not used again.
+        return Response(status, wire.error(message, now_us=self._now_us()), close=True)
+
+    def _now_us(self) -> int:
+        return self._clock.now_us()
+
+    def _last_seen_us(self, agent_id: str) -> int:
+        # An agent removed since the page was made was last seen before that.
+        return self._registry.last_seen_us(agent_id) or 0
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,102 @@
+"""The little of ASGI that the service needs: one request in, one response out."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from msgspec import Struct
+
+from meshaccel.errors import InvalidRequestError, MeshAccelError
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+CLOSE = (b"connection", b"close")
+JSON = (b"content-type", b"application/json; charset=utf-8")
+
+
+class BodyTooLargeError(MeshAccelError):
+    """The request body is larger than the server takes."""
+
+
+class DisconnectedError(MeshAccelError):
+    """The client went away before its request was complete."""
+
+
+class Response(Struct, frozen=True):
+    """A status and a complete body."""
+
+    status: int
+    body: bytes = b""
+    close: bool = False
+    """Whether the connection ends here, as when the rest of a request is not read."""
+
+    async def send(self, send: Send) -> None:
+        """Answer the request."""
+        headers = [(b"content-length", b"%d" % len(self.body))]
+        if self.body:
+            headers.append(JSON)
+        if self.close:
+            headers.append(CLOSE)
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+class Request:
+    """A request whose path is split: ``/agents/a%2Fb`` is ``["agents", "a/b"]``."""
+
+    __slots__ = ("_max_body", "_receive", "_scope", "segments")
+
+    def __init__(self, scope: Scope, receive: Receive, *, max_body: int) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._max_body = max_body
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        self.segments = [unquote(part) for part in raw_path.decode("latin-1").split("/")[1:]]
+
+    @property
+    def method(self) -> str:
+        """The method, in capitals."""
+        method: str = self._scope["method"]
+        return method
+
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+        path: str = self._scope["path"]
+        return path
+
+    def query(self) -> Mapping[str, list[str]]:
+        """Return the query parameters; the same name may stand several times."""
+        try:
+            text = self._scope["query_string"].decode("ascii")
+            return parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
+        except ValueError as error:
+            raise InvalidRequestError(f"query: {error}") from error
+
+    async def body(self) -> bytes:
+        """Read the whole body.
+
+        Raises:
+            BodyTooLargeError: it is larger than the limit; the rest was not read.
+            DisconnectedError: the client went away.
+        """
+        for name, value in self._scope["headers"]:
+            if name == b"content-length" and int(value) > self._max_body:
+                raise BodyTooLargeError(f"the body is larger than {self._max_body} bytes")
+        chunks = []
+        size = 0
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise DisconnectedError("the request was cut off")
+            chunk = message.get("body", b"")
+            more = message.get("more_body", False)
+            size += len(chunk)
+            if size > self._max_body:
+                raise BodyTooLargeError(f"the body is larger than {self._max_body} bytes")
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)

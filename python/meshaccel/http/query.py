@@ -1,0 +1,86 @@
+"""From query parameters to queries."""
+
+from collections.abc import Mapping
+
+from meshaccel.db.events import EventQuery
+from meshaccel.db.listing import AgentQuery
+from meshaccel.errors import InvalidRequestError
+from meshaccel.registry.listings import decode_cursor
+
+Parameters = Mapping[str, list[str]]
+
+MAX_EVENTS = 500
+DEFAULT_EVENTS = 50
+
+# As Go's strconv.ParseBool, which upstream's clients write for.
+_BOOLEANS = {
+    "": False,
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
+
+
+def agents(parameters: Parameters) -> AgentQuery:
+    """Read the query of ``GET /agents``.
+
+    Raises:
+        InvalidRequestError: a parameter is malformed.
+    """
+    cursor = _text(parameters, "cursor")
+    return AgentQuery(
+        status=_text(parameters, "status"),
+        namespace=_text(parameters, "namespace"),
+        agent_type=_text(parameters, "type"),
+        capabilities=tuple(parameters.get("capabilities", ())),
+        fuzzy=_boolean(parameters, "fuzzy"),
+        after=None if cursor is None else decode_cursor(cursor),
+        limit=_whole(parameters, "limit", minimum=1),
+    )
+
+
+def events(parameters: Parameters) -> EventQuery:
+    """Read the query of ``GET /events``; the limit is clamped to 1..500.
+
+    Raises:
+        InvalidRequestError: a parameter is malformed.
+    """
+    limit = _whole(parameters, "limit")
+    return EventQuery(
+        event_type=_text(parameters, "type"),
+        agent_id=_text(parameters, "agent_id"),
+        function_name=_text(parameters, "function_name"),
+        limit=min(max(DEFAULT_EVENTS if limit is None else limit, 1), MAX_EVENTS),
+    )
+
+
+def schemas_limit(parameters: Parameters) -> int | None:
+    """Read the ``limit`` of ``GET /schemas``; None for all.
+
+    Raises:
+        InvalidRequestError: it is malformed.
+    """
+    return _whole(parameters, "limit", minimum=0)
+
+
+def _text(parameters: Parameters, name: str) -> str | None:
+    """Return the first value; none or an empty one does not filter."""
+    return parameters.get(name, [""])[0] or None
+
+
+def _boolean(parameters: Parameters, name: str) -> bool:
+    value = parameters.get(name, [""])[0]
+    if value not in _BOOLEANS:
+        raise InvalidRequestError(f"{name}: {value!r} is neither true nor false")
+    return _BOOLEANS[value]
+
+
+def _whole(parameters: Parameters, name: str, minimum: int | None = None) -> int | None:
+    if name not in parameters:
+        return None
+    text = parameters[name][0]
+    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > 18:
+        raise InvalidRequestError(f"{name}: {text!r:.40} is not a whole number")
+    value = int(text)
+    if minimum is not None and value < minimum:
+        raise InvalidRequestError(f"{name}: must be at least {minimum}")
+    return value

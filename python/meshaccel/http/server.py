@@ -1,0 +1,89 @@
+"""The registry as a process: one event loop, one database, until a signal ends it."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from msgspec import Struct
+
+from meshaccel.http.app import DEFAULT_MAX_BODY, App
+from meshaccel.http.guard import GuardedProtocol
+from meshaccel.registry.service import DEFAULT_DATABASE, AgentRegistry
+from meshaccel.registry.settings import RegistrySettings
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = 75
+"""Longer than any heartbeat interval in use, so that agents keep their connection."""
+
+SHUTDOWN_S = 5
+"""How long requests under way may take when the server is told to stop."""
+
+
+class ServerSettings(Struct, frozen=True, kw_only=True):
+    """Where to listen and what to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    database: str = DEFAULT_DATABASE
+    max_body: int = DEFAULT_MAX_BODY
+    registry: RegistrySettings = RegistrySettings()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: uvicorn raises them again, skipping our clean-up."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: ServerSettings) -> None:
+    """Serve until SIGINT or SIGTERM; then finish requests and write what is in memory.
+
+    Raises:
+        DatabaseError: the database cannot be opened.
+        OSError: the address cannot be bound.
+    """
+    async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
+        server = _Server(_config(App(registry, max_body=settings.max_body)))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.handle_exit, number, None)
+        sockets = [_bind(settings.host, settings.port)]
+        host, port = sockets[0].getsockname()[:2]
+        log.info("serving", extra={"url": f"http://{host}:{port}", "database": settings.database})
+        await server.serve(sockets)
+    log.info("stopped")
+
+
+def _config(app: App) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=GuardedProtocol,
+        ws="none",
+        lifespan="off",
+        # Ours are the only logs, and proxies' headers are nothing we go by.
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except BaseException:
+        listener.close()
+        raise
+    return listener

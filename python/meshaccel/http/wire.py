@@ -1,0 +1,208 @@
+"""Between bytes on the wire and the registry's types."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from meshaccel.clock import rfc3339
+from meshaccel.db.events import Event
+from meshaccel.db.schemas import StoredSchema
+from meshaccel.errors import InvalidRequestError
+from meshaccel.models import Agent, AgentRecord, JsonObject, Tool
+from meshaccel.registry.listings import Listed, Page
+from meshaccel.registry.registration import Declaration
+from meshaccel.registry.service import Answer
+
+T = TypeVar("T")
+
+encode = msgspec.json.encode
+
+_declaration = msgspec.json.Decoder(Declaration)
+
+
+class CatalogueCapability(Struct, frozen=True, kw_only=True):
+    """A capability in a catalogue record."""
+
+    name: str
+    version: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] | None = None
+    input_schema: JsonObject | None = None
+
+
+class CatalogueRecord(Struct, frozen=True, kw_only=True):
+    """An agent as catalogues list it: the body of ``PUT /agents/{id}``."""
+
+    agent_id: str
+    name: str | None = None
+    description: str | None = None
+    version: str | None = None
+    namespace: str | None = None
+    endpoint: str | None = None
+    tags: tuple[str, ...] | None = None
+    labels: dict[str, str] | None = None
+    capabilities: tuple[CatalogueCapability, ...] | None = None
+    source: str | None = None
+
+    def record(self) -> AgentRecord:
+        """Return the record that the registry keeps; a tool is called by its name."""
+        return AgentRecord(
+            id=self.agent_id,
+            name=self.name or self.agent_id,
+            version=self.version,
+            description=self.description,
+            namespace=self.namespace or "default",
+            url=self.endpoint,
+            tags=self.tags or (),
+            labels=self.labels or {},
+            source=self.source,
+            leased=False,
+            tools=tuple(
+                Tool(
+                    function_name=capability.name,
+                    capability=capability.name,
+                    version=capability.version,
+                    tags=capability.tags or None,
+                    description=capability.description,
+                    input_schema=capability.input_schema,
+                )
+                for capability in self.capabilities or ()
+            ),
+        )
+
+
+_catalogue_record = msgspec.json.Decoder(CatalogueRecord)
+
+
+class WireEvent(Struct, frozen=True, omit_defaults=True):
+    """An event as ``GET /events`` shows it."""
+
+    event_type: str
+    agent_id: str
+    timestamp: str
+    agent_name: str | None = None
+    function_name: str | None = None
+    data: JsonObject | None = None
+
+
+def read_declaration(body: bytes) -> Declaration:
+    """Read the body of ``POST /heartbeat``.
+
+    Raises:
+        InvalidRequestError: it is not JSON of the right types.
+    """
+    return _read(_declaration, body)
+
+
+def read_catalogue_record(body: bytes) -> CatalogueRecord:
+    """Read the body of ``PUT /agents/{id}``.
+
+    Raises:
+        InvalidRequestError: it is not JSON of the right types.
+    """
+    return _read(_catalogue_record, body)
+
+
+def answer(answer: Answer, *, now_us: int) -> bytes:
+    """Write the answer to ``POST /heartbeat``, around the wiring that is encoded already."""
+    warnings = b',"warnings":' + encode(answer.warnings) if answer.warnings else b""
+    return b"".join((
+        b'{"agent_id":',
+        encode(answer.agent_id),
+        b',"status":"success","message":"Agent registered via heartbeat","timestamp":"',
+        rfc3339(now_us).encode(),
+        b'"',
+        warnings,
+        b",",
+        answer.wiring.body[1:],
+    ))  # fmt: skip
+
+
+def rejection(agent_id: str, reason: str, *, now_us: int) -> bytes:
+    """Write the answer to a well-formed registration that breaks a rule of the mesh."""
+    return encode(
+        {
+            "agent_id": agent_id,
+            "status": "error",
+            "message": reason,
+            "timestamp": rfc3339(now_us),
+        }
+    )
+
+
+def error(message: str, *, now_us: int) -> bytes:
+    """Write the body of every error."""
+    return encode({"error": message, "timestamp": rfc3339(now_us)})
+
+
+def page(page: Page, last_seen_us: Iterable[int], *, now_us: int) -> bytes:
+    """Write a page of the listing. Only the times are new: the agents are encoded already."""
+    agents = b",".join(map(_listed, page.agents, last_seen_us))
+    cursor = b"" if page.next_cursor is None else b',"next_cursor":' + encode(page.next_cursor)
+    return b"".join((
+        b'{"agents":[',
+        agents,
+        b'],"count":%d,"timestamp":"' % len(page.agents),
+        rfc3339(now_us).encode(),
+        b'"',
+        cursor,
+        b"}",
+    ))  # fmt: skip
+
+
+def agent(agent: Agent, listed: Listed, last_seen_us: int) -> bytes:
+    """Write one agent: its entry in the listing and all that it declared."""
+    record = agent.record
+    details = encode(
+        {
+            "revision": agent.revision,
+            "updated_at": rfc3339(agent.updated_at_us),
+            "leased": record.leased,
+            "tags": record.tags,
+            "labels": record.labels,
+            "source": record.source,
+            "tools": record.tools,
+        }
+    )
+    return _listed(listed, last_seen_us)[:-1] + b"," + details[1:]
+
+
+def events(found: Iterable[Event]) -> bytes:
+    """Write the answer to ``GET /events``."""
+    listed = [
+        WireEvent(
+            event.event_type,
+            event.agent_id,
+            rfc3339(event.timestamp_us),
+            event.agent_name,
+            event.function_name,
+            event.data,
+        )
+        for event in found
+    ]
+    return encode({"events": listed, "count": len(listed)})
+
+
+def schema(stored: StoredSchema) -> dict[str, object]:
+    """Return a schema as ``GET /schemas`` shows it."""
+    return {
+        "hash": stored.hash,
+        "canonical": stored.canonical,
+        "runtime_origin": stored.runtime_origin,
+        "created_at": rfc3339(stored.created_at_us),
+    }
+
+
+def _listed(listed: Listed, last_seen_us: int) -> bytes:
+    return listed.encoded[:-1] + b',"last_seen":"' + rfc3339(last_seen_us).encode() + b'"}'
+
+
+def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except RecursionError as error:
+        raise InvalidRequestError("Invalid JSON payload: nested too deeply") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(f"Invalid JSON payload: {error}") from error

@@ -1,0 +1,35 @@
+"""What a committed change touches, as tags on everything that was derived from it."""
+
+from msgspec import Struct
+
+FLEET = "fleet"
+"""On what was derived from the set of all agents."""
+
+TOOLS = "tools"
+"""On what was derived from the set of all capabilities."""
+
+
+def agent_tag(agent_id: str) -> str:
+    """Tag what was derived from one agent's record."""
+    return f"agent:{agent_id}"
+
+
+def capability_tag(name: str) -> str:
+    """Tag what was derived from the candidates of one capability."""
+    return f"cap:{name}"
+
+
+class Change(Struct, frozen=True):
+    """A committed change of one agent."""
+
+    agent_id: str
+    capabilities: frozenset[str]
+    """Names of the capabilities whose candidates are others now."""
+
+    def tags(self) -> list[str]:
+        """Return the tags of everything that may be different now."""
+        tags = [FLEET, agent_tag(self.agent_id)]
+        if self.capabilities:
+            tags.append(TOOLS)
+            tags.extend(map(capability_tag, self.capabilities))
+        return tags

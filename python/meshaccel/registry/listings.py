@@ -1,0 +1,130 @@
+"""Pages of the listing, described and encoded once per change of the fleet."""
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct, structs
+
+from meshaccel.cache import TagCache
+from meshaccel.db import listing
+from meshaccel.db.database import Database
+from meshaccel.db.listing import AgentQuery
+from meshaccel.errors import InvalidRequestError
+from meshaccel.models import Agent
+from meshaccel.registry.changes import FLEET
+from meshaccel.registry.derived import Derived
+from meshaccel.registry.listing import AgentInfo, Lister, needs_fleet
+from meshaccel.registry.resolution import Resolver, Wiring
+from meshaccel.registry.sessions import Sessions
+
+MAX_PAGES = 64
+"""Different queries whose pages are kept."""
+
+AGENTS_PER_TURN = 64
+"""Agents described before other tasks get their turn."""
+
+_UNTOLD = Wiring(dependencies_resolved={}, llm_tools={})
+
+
+class Listed(Struct, frozen=True):
+    """An agent on a page."""
+
+    info: AgentInfo
+    encoded: bytes
+    """``info`` as JSON."""
+
+
+class Page(Struct, frozen=True):
+    """Agents in order of id, and where to go on if there are more."""
+
+    agents: tuple[Listed, ...]
+    next_cursor: str | None
+
+
+def encode_cursor(agent_id: str) -> str:
+    """Return the opaque position after an agent."""
+    return base64.urlsafe_b64encode(agent_id.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """Return the id of the agent after which to go on.
+
+    Raises:
+        InvalidRequestError: no listing ever gave this cursor.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequestError("cursor: not a cursor of this registry") from error
+
+
+class Listings:
+    """The listing, by query."""
+
+    def __init__(self, database: Database, derived: Derived, sessions: Sessions) -> None:
+        self._database = database
+        self._derived = derived
+        self._sessions = sessions
+        self._pages: TagCache[Page] = derived.cache(MAX_PAGES)
+        self._reading = asyncio.Lock()
+
+    def invalidate(self) -> None:
+        """Note that an agent was told something new."""
+        self._pages.invalidate_by_tag(FLEET)
+
+    async def page(self, query: AgentQuery) -> Page:
+        """Return the agents that match. The number of statements does not depend on theirs."""
+        key = msgspec.json.encode(query).decode()
+        page = self._pages.get(key)
+        if page is not None:
+            return page
+        async with self._reading:
+            page = self._pages.get(key)
+            if page is None:
+                with self._pages.flight() as flight:
+                    page = await self._read(query)
+                    self._pages.set(key, page, [FLEET], since=flight)
+        return page
+
+    async def _read(self, query: AgentQuery) -> Page:
+        # One more than asked for tells whether there is another page.
+        beyond = None if query.limit is None else query.limit + 1
+        asked = structs.replace(query, limit=beyond)
+        found = await self._database.read(lambda conn: listing.agents(conn, asked))
+        more = query.limit is not None and len(found) > query.limit
+        agents = found[: query.limit]
+        cursor = encode_cursor(agents[-1].record.id) if more and agents else None
+        return Page(tuple(await self.describe(agents)), cursor)
+
+    async def describe(self, agents: Sequence[Agent]) -> list[Listed]:
+        """Describe agents as of now, in at most a few statements whatever their number."""
+        fleet = await self._derived.fleet(
+            agent.record.tools
+            for agent in agents
+            if self._is_untold(agent) or needs_fleet(agent.record.tools)
+        )
+        lister, resolver = Lister(fleet, self._sessions), fleet.resolver()
+        listed = []
+        for number, agent in enumerate(agents, 1):
+            info = lister.describe(agent, self._told(agent, resolver))
+            listed.append(Listed(info, msgspec.json.encode(info)))
+            if number % AGENTS_PER_TURN == 0:
+                await asyncio.sleep(0)
+        return listed
+
+    def _is_untold(self, agent: Agent) -> bool:
+        session = self._sessions.get(agent.record.id)
+        return session is not None and session.told is None and session.told_digest is not None
+
+    def _told(self, agent: Agent, resolver: Resolver) -> Wiring:
+        session = self._sessions.get(agent.record.id)
+        if session is not None and session.told is not None:
+            return session.told
+        if self._is_untold(agent):
+            # Another process told it: most likely what it would be told now.
+            return resolver.resolve_agent(agent.record.id, agent.record.tools)
+        return _UNTOLD

@@ -1,0 +1,144 @@
+"""Who is alive: batches of signs of life, time-outs, retention."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+
+from meshaccel.clock import Clock
+from meshaccel.db import events, leases
+from meshaccel.db.database import Database
+from meshaccel.db.events import Event
+from meshaccel.errors import DatabaseError
+from meshaccel.registry.changes import Change
+from meshaccel.registry.commits import Commits
+from meshaccel.registry.departures import Departure, leave, remove
+from meshaccel.registry.sessions import Session, Sessions
+from meshaccel.registry.settings import RegistrySettings
+
+log = logging.getLogger(__name__)
+
+
+class Liveness:
+    """Keeps leases: in memory at once, in the database in batches."""
+
+    def __init__(
+        self,
+        database: Database,
+        commits: Commits,
+        sessions: Sessions,
+        settings: RegistrySettings,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._commits = commits
+        self._sessions = sessions
+        self._settings = settings
+        self._clock = clock
+        self._events: list[Event] = []
+
+    def note(self, happened: Iterable[Event]) -> None:
+        """Add events that are written with the next batch."""
+        self._events.extend(happened)
+
+    async def run(self) -> None:
+        """Flush, expire and sweep at their intervals, until cancelled."""
+        settings = self._settings
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_every(settings.flush_interval_s, self.flush))
+            tasks.create_task(_every(settings.check_interval_s, self.expire))
+            tasks.create_task(_every(settings.sweep_interval_s, self.sweep))
+
+    async def flush(self) -> None:
+        """Write the signs of life and the events since the last time, in one transaction."""
+        beats = self._sessions.take_unwritten()
+        happened, self._events = self._events, []
+        now_us = self._clock.now_us()
+
+        def write(conn: sqlite3.Connection) -> None:
+            leases.write_beats(conn, (session.beat() for session in beats), now_us=now_us)
+            events.append(conn, happened)
+
+        try:
+            await self._database.write(write)
+        except DatabaseError:
+            self._events = happened + self._events
+            self._sessions.put_unwritten(beats)
+            raise
+
+    async def expire(self) -> int:
+        """Mark agents unhealthy that are silent for too long; return how many."""
+        dead_before = self._clock.monotonic() - self._settings.timeout_s
+        silent = [
+            session
+            for session in self._sessions
+            if session.healthy and session.leased and session.heard < dead_before
+        ]
+        await self._let_leave(silent, "unhealthy", "heartbeat_timeout", "health_monitor")
+        return len(silent)
+
+    async def unregister(self, agent_id: str) -> None:
+        """Take leave of an agent; one that is unknown or left already has none to take."""
+        session = self._sessions.get(agent_id)
+        if session is not None:
+            await self._let_leave([session], "unregister", "graceful_shutdown", "delete_endpoint")
+
+    async def sweep(self) -> int:
+        """Trim the events and remove agents gone for longer than retention; return how many."""
+        await self._database.write(lambda conn: events.trim(conn, self._settings.max_events))
+        if not self._settings.retention_s:
+            return 0
+        gone_before = self._clock.monotonic() - self._settings.retention_s
+        gone = [
+            Departure(session.agent_id, "expire", "retention", "sweeper")
+            for session in self._sessions
+            if not session.healthy and session.heard < gone_before
+        ]
+        if gone:
+            work = partial(remove, departures=gone, now_us=self._clock.now_us())
+            await self._commits.run(work, self._removed)
+        return len(gone)
+
+    async def _let_leave(
+        self, sessions: list[Session], event_type: str, reason: str, source: str
+    ) -> None:
+        leaving = [session for session in sessions if session.healthy]
+        if not leaving:
+            return
+        for session in leaving:
+            # Before the transaction: who beats from now on is sent to register, and that
+            # registration queues behind the transaction.
+            session.healthy = False
+        departures = [
+            Departure(session.agent_id, event_type, reason, source) for session in leaving
+        ]
+        try:
+            work = partial(leave, departures=departures, now_us=self._clock.now_us())
+            await self._commits.run(work, _left)
+        except DatabaseError:
+            for session in leaving:
+                session.healthy = True
+            raise
+
+    def _removed(self, changes: list[Change]) -> list[Change]:
+        for change in changes:
+            self._sessions.close(change.agent_id)
+            log.info("agent removed", extra={"agent_id": change.agent_id})
+        return changes
+
+
+def _left(changes: list[Change]) -> list[Change]:
+    for change in changes:
+        log.info("agent left", extra={"agent_id": change.agent_id})
+    return changes
+
+
+async def _every(interval_s: float, job: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            await job()
+        except DatabaseError as error:
+            name = getattr(job, "__name__", "job")
+            log.warning("will try again", extra={"job": name, "error": str(error)})

@@ -1,0 +1,229 @@
+"""From a declaration to the stored record: normalise, check the rules, commit.
+
+A declaration replaces the former tools as a whole; of the other fields, one that is absent
+(or, for names, empty) leaves what is stored.
+"""
+
+import re
+import sqlite3
+from collections import defaultdict
+
+from msgspec import Struct, structs
+
+from meshaccel.content import digest
+from meshaccel.db import agents, events
+from meshaccel.db.agents import Stored, StoredTool
+from meshaccel.db.events import Event
+from meshaccel.errors import InvalidRequestError, RegistrationRejectedError
+from meshaccel.models import AgentRecord, JsonObject, Tool
+from meshaccel.registry.changes import Change
+from meshaccel.registry.resolution import cycle_message, find_required_cycle, required_edges
+
+MAX_AGENT_ID = 253
+MAX_NAME = 63
+MAX_DESCRIPTION = 256
+"""Limits of text, in characters."""
+
+AGENT_TYPES = ("mcp_agent", "mesh_tool", "api", "a2a")
+RUNTIMES = ("python", "typescript", "java")
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+class Declaration(Struct, frozen=True, kw_only=True):
+    """The body of ``POST /heartbeat``. Only ``agent_id`` is needed; ``None`` means absent."""
+
+    agent_id: str | None = None
+    name: str | None = None
+    version: str | None = None
+    description: str | None = None
+    namespace: str | None = None
+    agent_type: str | None = None
+    runtime: str | None = None
+    http_host: str | None = None
+    http_port: int | None = None
+    tools: tuple[Tool | None, ...] | None = None
+    surfaces: tuple[JsonObject, ...] | None = None
+    a2a_producer: bool | None = None
+    a2a_consumer: bool | None = None
+
+
+class Registered(Struct, frozen=True):
+    """The outcome of a declaration. Without ``change`` nothing was written."""
+
+    record: AgentRecord
+    content_hash: bytes
+    created: bool
+    change: Change | None
+
+
+def warnings(declaration: Declaration) -> tuple[str, ...]:
+    """Say what of a declaration is not taken as it is."""
+    length = len((declaration.description or "").strip())
+    if length > MAX_DESCRIPTION:
+        return (f"description truncated from {length} to {MAX_DESCRIPTION} chars",)
+    return ()
+
+
+def register(conn: sqlite3.Connection, declaration: Declaration, *, now_us: int) -> Registered:
+    """Bring an agent to what it declares, as healthy, inside a write transaction.
+
+    Raises:
+        InvalidRequestError: there is no agent_id.
+        RegistrationRejectedError: a name breaks the rules, or a required cycle would close.
+    """
+    if not declaration.agent_id:
+        raise InvalidRequestError("agent_id is required")
+    stored = agents.stored(conn, declaration.agent_id)
+    if stored is None:
+        _check_names(declaration)
+    # A tool without a capability offers nothing, but its dependencies are wired all the same.
+    tools = tuple(tool for tool in declaration.tools or () if tool and tool.function_name)
+    _check_cycle(conn, declaration.agent_id, tools)
+    record = _merged(declaration, stored, tools)
+    return _store(conn, record, stored, now_us=now_us)
+
+
+def put(conn: sqlite3.Connection, record: AgentRecord, *, now_us: int) -> Registered:
+    """Store a record that lives without heartbeats, inside a write transaction.
+
+    Raises:
+        InvalidRequestError: the record is malformed.
+        RegistrationRejectedError: a living agent has its id, or a required cycle would close.
+    """
+    if not record.id or len(record.id) > MAX_AGENT_ID or not record.id.isprintable():
+        raise InvalidRequestError(
+            f"agent_id: must be 1 to {MAX_AGENT_ID} printable characters, not {record.id!r:.80}"
+        )
+    stored = agents.stored(conn, record.id)
+    if stored is not None and stored.record.leased and stored.status == "healthy":
+        raise RegistrationRejectedError(f"{record.id} is a living agent: it speaks for itself")
+    _check_cycle(conn, record.id, record.tools)
+    return _store(conn, structs.replace(record, leased=False), stored, now_us=now_us)
+
+
+def _store(
+    conn: sqlite3.Connection, record: AgentRecord, stored: Stored | None, *, now_us: int
+) -> Registered:
+    """Store ``record`` in place of ``stored`` unless it is the same and healthy already."""
+    content_hash = digest(record)
+    unchanged = stored is not None and stored.content_hash == content_hash
+    if unchanged and stored is not None and stored.status == "healthy":
+        return Registered(record, content_hash, created=False, change=None)
+    tools = agents.save(conn, record, content_hash, now_us=now_us)
+    change = Change(record.id, _affected(record, tools, stored))
+    if stored is None or stored.status != "healthy":
+        _append_register_event(conn, record, revived=stored is not None, now_us=now_us)
+    return Registered(record, content_hash, created=stored is None, change=change)
+
+
+def _check_names(declaration: Declaration) -> None:
+    for field, value, limit in (
+        ("agent_id", declaration.agent_id, MAX_AGENT_ID),
+        ("name", _or(declaration.name, declaration.agent_id), MAX_NAME),
+        ("namespace", _or(declaration.namespace, "default"), MAX_NAME),
+    ):
+        fault = _name_fault(value or "", limit)
+        if fault:
+            raise RegistrationRejectedError(f"validation failed: {field}: {field} {fault}")
+
+
+def _or(value: str | None, default: str | None) -> str | None:
+    return default if value is None else value
+
+
+def _name_fault(value: str, limit: int) -> str | None:
+    if not value:
+        return "cannot be empty"
+    if len(value) > limit:
+        return f"cannot exceed {limit} characters"
+    if not _NAME.fullmatch(value):
+        return "must contain only lowercase alphanumeric characters and hyphens"
+    return None
+
+
+def _check_cycle(conn: sqlite3.Connection, agent_id: str, tools: tuple[Tool, ...]) -> None:
+    declared = required_edges(tools)
+    if not declared:
+        return
+    targets = set().union(*declared.values())
+    others = agents.required_edges(conn, targets, ignoring=agent_id)
+    cycle = find_required_cycle(declared, others)
+    if cycle:
+        raise RegistrationRejectedError(cycle_message(cycle))
+
+
+def _merged(
+    declaration: Declaration, stored: Stored | None, tools: tuple[Tool, ...]
+) -> AgentRecord:
+    agent_id = declaration.agent_id or ""
+    before = AgentRecord(id=agent_id, name=agent_id, runtime="python")
+    if stored is not None and stored.record.leased:
+        before = stored.record
+    changes = {
+        "name": declaration.name or None,
+        "version": declaration.version or None,
+        "namespace": declaration.namespace or None,
+        "agent_type": _known("agent_type", declaration.agent_type, AGENT_TYPES),
+        "runtime": _known("runtime", declaration.runtime, RUNTIMES),
+        "http_host": declaration.http_host or None,
+        "http_port": declaration.http_port if (declaration.http_port or 0) > 0 else None,
+        "a2a_producer": declaration.a2a_producer,
+        "a2a_consumer": declaration.a2a_consumer,
+        "surfaces": declaration.surfaces,
+    }
+    if declaration.description is not None:
+        changes["description"] = declaration.description.strip()[:MAX_DESCRIPTION]
+    present = {field: value for field, value in changes.items() if value is not None}
+    return structs.replace(before, **present, tools=tools, leased=True)
+
+
+def _known(field: str, value: str | None, known: tuple[str, ...]) -> str | None:
+    if value is not None and value not in known:
+        raise RegistrationRejectedError(
+            f"validation failed: {field}: {value!r} is not one of {', '.join(known)}"
+        )
+    return value
+
+
+def _affected(
+    record: AgentRecord, tools: tuple[StoredTool, ...], stored: Stored | None
+) -> frozenset[str]:
+    """Name the capabilities whose candidates differ by this agent's part in them."""
+    now = _definitions(tools)
+    if stored is None or stored.status != "healthy":
+        return frozenset(now)
+    before = _definitions(stored.tools)
+    if stored.record.endpoint != record.endpoint:
+        return frozenset(now | before)
+    return frozenset(name for name in now | before if now.get(name) != before.get(name))
+
+
+def _definitions(tools: tuple[StoredTool, ...]) -> dict[str, list[bytes]]:
+    by_name: defaultdict[str, list[bytes]] = defaultdict(list)
+    for tool in tools:
+        by_name[tool.capability].append(tool.digest)
+    return by_name
+
+
+def _append_register_event(
+    conn: sqlite3.Connection, record: AgentRecord, *, revived: bool, now_us: int
+) -> None:
+    # An api agent serves browsers and scripts; upstream keeps its comings out of the trail.
+    if record.agent_type == "api":
+        return
+    data: dict[str, object] = {
+        "name": record.name,
+        "agent_type": record.agent_type,
+        "version": record.version,
+    }
+    if revived:
+        data["reason"] = "recovered"
+    event = Event(
+        event_type="register",
+        agent_id=record.id,
+        agent_name=record.name,
+        timestamp_us=now_us,
+        data=data,
+    )
+    events.append(conn, [event])

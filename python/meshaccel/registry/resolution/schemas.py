@@ -1,0 +1,79 @@
+"""Whether the output schema a tool publishes serves the one a consumer expects."""
+
+from typing import Any
+
+from meshaccel.models import Dependency, JsonObject, Tool
+
+
+def schema_accepted(dependency: Dependency, tool: Tool) -> bool:
+    """Apply the ``match_mode`` of a dependency to the output schema of a tool.
+
+    No mode: anything goes. Equal hashes pass. ``strict`` takes nothing else. ``subset``, and
+    any mode not known, also takes a tool that publishes no schema (it predates schemas) and
+    one whose schema ``is_subset`` of what is expected.
+    """
+    if not dependency.match_mode:
+        return True
+    published = tool.output_schema_hash
+    if published and published == dependency.expected_schema_hash:
+        return True
+    if dependency.match_mode == "strict":
+        return False
+    expected, produced = dependency.expected_schema, tool.output_schema_canonical
+    return not published or expected is None or produced is None or is_subset(expected, produced)
+
+
+def is_subset(expected: JsonObject, produced: JsonObject) -> bool:
+    """Whether every field ``expected`` requires is produced, with a compatible type.
+
+    Compared are ``type``, ``required`` with ``properties``, and ``items``, at every depth;
+    whatever else a schema says, ``$ref`` included, constrains nothing. Extra fields are fine.
+
+    Each pair of subschemas is visited once and without recursion: O(size of ``expected``),
+    whatever its depth and however often a field is named as required.
+    """
+    pending: list[tuple[JsonObject, JsonObject]] = [(expected, produced)]
+    seen: set[tuple[int, int]] = set()
+    while pending:
+        wanted, given = pending.pop()
+        if (id(wanted), id(given)) in seen:
+            continue
+        seen.add((id(wanted), id(given)))
+        if not _types_compatible(wanted.get("type"), given.get("type")):
+            return False
+        offered = _object(given.get("properties"))
+        described = _object(wanted.get("properties"))
+        for field in _strings(wanted.get("required")):
+            if field not in offered:
+                return False
+            if isinstance(described.get(field), dict) and isinstance(offered[field], dict):
+                pending.append((described[field], offered[field]))
+        if isinstance(wanted.get("items"), dict):
+            if not isinstance(given.get("items"), dict):
+                return False
+            pending.append((wanted["items"], given["items"]))
+    return True
+
+
+def _types_compatible(wanted: Any, given: Any) -> bool:
+    wanted_types, given_types = _type_names(wanted), _type_names(given)
+    if not wanted_types or not given_types:
+        return True
+    return all(
+        name in given_types or (name == "number" and "integer" in given_types)
+        for name in wanted_types
+    )
+
+
+def _type_names(declared: Any) -> list[str]:
+    names = [declared] if isinstance(declared, str) else _strings(declared)
+    return [name for name in names if name]
+
+
+def _strings(value: Any) -> list[str]:
+    # Schemas come from the network: a member of the wrong type is as good as absent.
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _object(value: Any) -> JsonObject:
+    return value if isinstance(value, dict) else {}

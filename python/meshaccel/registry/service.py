@@ -1,0 +1,308 @@
+"""The use cases of a registry: register, heartbeat, unregister, list, look up."""
+
+import asyncio
+import enum
+import logging
+from functools import partial
+from types import TracebackType
+from typing import Literal, Self
+
+from msgspec import Struct
+
+from meshaccel.clock import Clock, SystemClock
+from meshaccel.db import agents, events, leases, schemas
+from meshaccel.db.database import Database
+from meshaccel.db.events import Event, EventQuery
+from meshaccel.db.listing import AgentQuery
+from meshaccel.db.schemas import StoredSchema
+from meshaccel.errors import UnknownAgentError
+from meshaccel.models import Agent, AgentRecord
+from meshaccel.registry import registration
+from meshaccel.registry.audit import wiring_events
+from meshaccel.registry.changes import Change
+from meshaccel.registry.commits import Commits
+from meshaccel.registry.derived import CurrentWiring, Derived
+from meshaccel.registry.listings import Listed, Listings, Page
+from meshaccel.registry.liveness import Liveness
+from meshaccel.registry.registration import Declaration, Registered
+from meshaccel.registry.sessions import Session, Sessions
+from meshaccel.registry.settings import RegistrySettings
+
+log = logging.getLogger(__name__)
+
+DEFAULT_DATABASE = "meshaccel.db"
+
+
+class Signal(enum.Enum):
+    """What a heartbeat tells an agent."""
+
+    UNCHANGED = "its wiring is what it was last told"
+    CHANGED = "its wiring is another one: it should register again to be told"
+    UNKNOWN = "it is not registered or was taken for dead: it must register again"
+
+
+class Answer(Struct, frozen=True):
+    """What a registration tells an agent."""
+
+    agent_id: str
+    wiring: CurrentWiring
+    warnings: tuple[str, ...] = ()
+
+
+class Imported(Struct, frozen=True):
+    """The outcome of ``put_agent``."""
+
+    agent_id: str
+    outcome: Literal["created", "updated", "unchanged"]
+
+
+class AgentRegistry:
+    """A registry of agents, in this process.
+
+    ::
+
+        async with await AgentRegistry.open("agents.db") as registry:
+            answer = await registry.register(Declaration(agent_id="a", tools=(...,)))
+            signal = await registry.heartbeat("a")
+
+    Bound to the event loop it was opened in. Every method that reads or writes raises
+    ``DatabaseError`` if the database cannot serve it now.
+    """
+
+    def __init__(self, database: Database, settings: RegistrySettings, clock: Clock) -> None:
+        self._database = database
+        self._settings = settings
+        self._clock = clock
+        self._sessions = Sessions(clock)
+        self._derived = Derived(database)
+        self._listings = Listings(database, self._derived, self._sessions)
+        self._commits = Commits(database, self._derived)
+        self._liveness = Liveness(database, self._commits, self._sessions, settings, clock)
+        self._background: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        database: str = DEFAULT_DATABASE,
+        *,
+        settings: RegistrySettings | None = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """Open the registry on a SQLite file (created or migrated as needed).
+
+        Raises:
+            IncompatibleDatabaseError: the file is another program's, or of a newer version.
+            DatabaseError: the file cannot be opened.
+        """
+        opened = await Database.open(database)
+        try:
+            registry = cls(opened, settings or RegistrySettings(), clock or SystemClock())
+            await registry._restore()
+        except BaseException:
+            await opened.close()
+            raise
+        registry._background = asyncio.create_task(registry._liveness.run())
+        registry._background.add_done_callback(_report)
+        return registry
+
+    async def close(self) -> None:
+        """Finish the changes under way, write the last signs of life, close the database."""
+        if self._background is not None:
+            self._background.cancel()
+            await asyncio.wait([self._background])
+            self._background = None
+            await self._commits.settle()
+            try:
+                await self._liveness.flush()
+            finally:
+                await self._database.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # -- what agents call ----------------------------------------------------------------
+
+    async def register(
+        self, declaration: Declaration, *, body_digest: bytes | None = None
+    ) -> Answer:
+        """Bring an agent to what it declares; return what it is to know.
+
+        ``body_digest`` identifies the request, for ``register_again``.
+
+        Raises:
+            InvalidRequestError: there is no agent_id.
+            RegistrationRejectedError: a rule of the mesh is broken. Nothing was changed.
+        """
+
+        def committed(registered: Registered) -> list[Change]:
+            session = self._sessions.open(registered.record.id, leased=True)
+            session.warnings = registration.warnings(declaration)
+            if body_digest is None:
+                self._sessions.forget_body(session)
+            else:
+                self._sessions.remember_body(session, body_digest)
+            return _logged(registered)
+
+        registered = await self._commits.run(
+            partial(registration.register, declaration=declaration, now_us=self._clock.now_us()),
+            committed,
+        )
+        return await self._tell(registered.record.id)
+
+    def register_again(self, body_digest: bytes) -> Answer | None:
+        """Answer a request that was answered before, if nothing has changed since.
+
+        Neither waits nor touches the database. None means: call ``register``.
+        """
+        session = self._sessions.by_body(body_digest)
+        if session is None or not session.healthy:
+            return None
+        wiring = self._derived.cached_wiring(session.agent_id)
+        if wiring is None or session.told_digest != wiring.digest:
+            return None
+        self._sessions.touch(session)
+        return Answer(session.agent_id, wiring, session.warnings)
+
+    def heartbeat_at_once(self, agent_id: str) -> Signal | None:
+        """Note a sign of life; None if what it signals must be read: call ``heartbeat``."""
+        session = self._sessions.get(agent_id)
+        if session is None or not session.healthy:
+            return Signal.UNKNOWN
+        self._sessions.touch(session)
+        wiring = self._derived.cached_wiring(agent_id)
+        if wiring is None:
+            return None
+        return _signal(session, wiring)
+
+    async def heartbeat(self, agent_id: str) -> Signal:
+        """Note a sign of life; tell whether the agent's own wiring has changed."""
+        signal = self.heartbeat_at_once(agent_id)
+        if signal is not None:
+            return signal
+        wiring = await self._derived.wiring(agent_id)
+        session = self._sessions.get(agent_id)
+        if session is None or not session.healthy:
+            return Signal.UNKNOWN
+        return _signal(session, wiring)
+
+    async def unregister(self, agent_id: str) -> None:
+        """Take leave of an agent: unhealthy at once, removed after retention."""
+        await self._liveness.unregister(agent_id)
+
+    # -- what operators and programs call ------------------------------------------------
+
+    async def put_agent(self, record: AgentRecord) -> Imported:
+        """Keep a record that lives without heartbeats, until it is unregistered.
+
+        Raises:
+            InvalidRequestError: the record is malformed.
+            RegistrationRejectedError: a living agent has this id, or a required cycle would
+                close.
+        """
+
+        def committed(registered: Registered) -> list[Change]:
+            self._sessions.open(registered.record.id, leased=False)
+            return _logged(registered)
+
+        registered = await self._commits.run(
+            partial(registration.put, record=record, now_us=self._clock.now_us()), committed
+        )
+        outcome: Literal["created", "updated", "unchanged"] = "unchanged"
+        if registered.change is not None:
+            outcome = "created" if registered.created else "updated"
+        return Imported(record.id, outcome)
+
+    async def get_agent(self, agent_id: str) -> Agent:
+        """Return an agent with all it declared.
+
+        Raises:
+            UnknownAgentError: it is not registered.
+        """
+        return await self._derived.agent(agent_id)
+
+    async def describe(self, agent: Agent) -> Listed:
+        """Return an agent's entry in the listing."""
+        return (await self._listings.describe([agent]))[0]
+
+    async def list_agents(self, query: AgentQuery | None = None) -> Page:
+        """Return the agents that match, in order of id, in one query whatever their number."""
+        return await self._listings.page(query or AgentQuery())
+
+    def last_seen_us(self, agent_id: str) -> int | None:
+        """Return the last sign of life in Unix microseconds; None of an unknown agent."""
+        session = self._sessions.get(agent_id)
+        return None if session is None else session.last_seen_us
+
+    async def resolve(self, agent_id: str) -> CurrentWiring:
+        """Return what an agent would be told if it registered now.
+
+        Raises:
+            UnknownAgentError: it is not registered.
+        """
+        return await self._derived.wiring(agent_id)
+
+    async def events(self, query: EventQuery | None = None) -> list[Event]:
+        """Return the newest matching events first."""
+        await self._liveness.flush()
+        asked = query or EventQuery()
+        return await self._database.read(lambda conn: events.latest(conn, asked))
+
+    async def schemas(self, limit: int | None = None) -> list[StoredSchema]:
+        """Return the newest ``limit`` canonical schemas that were ever published, or all."""
+        return await self._database.read(lambda conn: schemas.schemas(conn, limit))
+
+    async def schema(self, schema_hash: str) -> StoredSchema | None:
+        """Return a canonical schema, or None."""
+        return await self._database.read(lambda conn: schemas.schema(conn, schema_hash))
+
+    async def revision(self) -> int:
+        """Return the revision of the last change."""
+        return await self._database.read(agents.revision)
+
+    # -- inside --------------------------------------------------------------------------
+
+    async def _restore(self) -> None:
+        stored = await self._database.read(leases.sessions)
+        alive_at_us = await self._database.read(leases.alive_at_us)
+        head_start_s = max(0.0, self._settings.startup_grace_s - self._settings.timeout_s)
+        self._sessions.restore(stored, alive_at_us=alive_at_us, head_start_s=head_start_s)
+
+    async def _tell(self, agent_id: str) -> Answer:
+        wiring = await self._derived.wiring(agent_id)
+        session = self._sessions.get(agent_id)
+        if session is None:
+            raise UnknownAgentError(f"agent {agent_id} was removed meanwhile")
+        if session.told_digest != wiring.digest:
+            record = (await self._derived.agent(agent_id)).record
+            now_us = self._clock.now_us()
+            self._liveness.note(wiring_events(record, session.told, wiring.wiring, now_us=now_us))
+            self._listings.invalidate()
+        session.told, session.told_digest = wiring.wiring, wiring.digest
+        return Answer(agent_id, wiring, session.warnings)
+
+
+def _report(background: asyncio.Task[None]) -> None:
+    if not background.cancelled() and background.exception() is not None:
+        log.critical("liveness stopped", exc_info=background.exception())
+
+
+def _signal(session: Session, wiring: CurrentWiring) -> Signal:
+    return Signal.UNCHANGED if session.told_digest == wiring.digest else Signal.CHANGED
+
+
+def _logged(registered: Registered) -> list[Change]:
+    if registered.change is None:
+        return []
+    log.info(
+        "agent registered" if registered.created else "agent changed",
+        extra={"agent_id": registered.record.id},
+    )
+    return [registered.change]
