@@ -90,6 +90,18 @@ class Candidate(Struct, frozen=True):
     tool: Tool
 
 
+class Surface(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A skill that an a2a agent shows to the outside."""
+
+    path: str | None = None
+    skill_id: str | None = None
+    name: str | None = None
+    description: str | None = None
+    input_modes: tuple[str, ...] | None = None
+    output_modes: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+
+
 class AgentRecord(Struct, frozen=True, kw_only=True):
     """All that an agent declared, normalised: the content that a revision stands for.
 
@@ -109,7 +121,7 @@ class AgentRecord(Struct, frozen=True, kw_only=True):
     url: str | None = None
     a2a_producer: bool = False
     a2a_consumer: bool = False
-    surfaces: tuple[JsonObject, ...] = ()
+    surfaces: tuple[Surface, ...] = ()
     tags: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
     source: str | None = None

@@ -45,6 +45,8 @@ _AGENT_USUALLY: Mapping[str, tuple[Json, ...]] = {
     "total_dependencies": (0,),
     "version": ("",),
 }
+# Ours alone: more than upstream says.
+_AGENT_ADDITIONS = frozenset({"namespace"})
 _CAPABILITY_USUALLY: Mapping[str, tuple[Json, ...]] = {
     "available": (True,),
     "description": ("",),
@@ -157,7 +159,8 @@ def _event_line(event: dict[str, Json]) -> str:
 
 
 def _agent(agent: dict[str, Json]) -> dict[str, Json]:
-    kept = _unusual(agent, _AGENT_USUALLY)
+    known = {key: item for key, item in agent.items() if key not in _AGENT_ADDITIONS}
+    kept = _unusual(known, _AGENT_USUALLY)
     if "capabilities" in kept:
         kept["capabilities"] = _in_text_order(
             _unusual(entry, _CAPABILITY_USUALLY) for entry in kept["capabilities"]

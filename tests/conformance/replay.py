@@ -126,11 +126,16 @@ def differences(scenario: Scenario, answers: Sequence[Json]) -> list[str]:
     for number, (step, got) in enumerate(zip(scenario.steps, answers, strict=True), start=1):
         if agrees(step.wanted, got):
             continue
-        before, after = layout(step.wanted).splitlines(), layout(got).splitlines()
+        before, after = (layout(_sorted(form)).splitlines() for form in (step.wanted, got))
         change = difflib.unified_diff(before, after, "wanted", "got", lineterm="", n=2)
         why = f" ({step.source['why']})" if "why" in step.source else ""
         problems.append("\n".join([f"{scenario.id} step {number}: {step}{why}", *change]))
     return problems
+
+
+def _sorted(form: Json) -> Json:
+    """Order the keys, whose order means nothing, so that only differences are shown."""
+    return json.loads(json.dumps(form, sort_keys=True))
 
 
 def _ask_grid(client: httpx.Client, grid: dict[str, Json]) -> Json:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from meshaccel.models import Agent, AgentRecord, JsonObject, Tool
+from meshaccel.models import Agent, AgentRecord, Surface, Tool
 
 AGENT_COLUMNS = (
     "id",
@@ -31,7 +31,7 @@ AGENT_COLUMNS = (
 )
 
 _decode_tool = msgspec.json.Decoder(Tool).decode
-_decode_objects = msgspec.json.Decoder(tuple[JsonObject, ...]).decode
+_decode_surfaces = msgspec.json.Decoder(tuple[Surface, ...]).decode
 _decode_strings = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
@@ -56,7 +56,7 @@ def record(row: dict[str, Any], tools: tuple[Tool, ...]) -> AgentRecord:
         url=row["url"],
         a2a_producer=bool(row["a2a_producer"]),
         a2a_consumer=bool(row["a2a_consumer"]),
-        surfaces=_decode_objects(row["surfaces"]),
+        surfaces=_decode_surfaces(row["surfaces"]),
         tags=_decode_strings(row["tags"]),
         labels=_decode_labels(row["labels"]),
         source=row["source"],

@@ -11,6 +11,7 @@ import uvicorn
 from msgspec import Struct
 
 from meshaccel.http.app import DEFAULT_MAX_BODY, App
+from meshaccel.http.asgi import ASGIApp
 from meshaccel.http.guard import GuardedProtocol
 from meshaccel.registry.service import DEFAULT_DATABASE, AgentRegistry
 from meshaccel.registry.settings import RegistrySettings
@@ -34,7 +35,7 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     registry: RegistrySettings = RegistrySettings()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """A server that leaves signals to us: uvicorn raises them again, skipping our clean-up."""
 
     @contextlib.contextmanager
@@ -50,18 +51,19 @@ async def serve(settings: ServerSettings) -> None:
         OSError: the address cannot be bound.
     """
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
-        server = _Server(_config(App(registry, max_body=settings.max_body)))
+        server = Server(config(App(registry, max_body=settings.max_body)))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.handle_exit, number, None)
-        sockets = [_bind(settings.host, settings.port)]
+        sockets = [listen(settings.host, settings.port)]
         host, port = sockets[0].getsockname()[:2]
         log.info("serving", extra={"url": f"http://{host}:{port}", "database": settings.database})
         await server.serve(sockets)
     log.info("stopped")
 
 
-def _config(app: App) -> uvicorn.Config:
+def config(app: ASGIApp) -> uvicorn.Config:
+    """Return how uvicorn is to serve ``app``."""
     return uvicorn.Config(
         app,
         http=GuardedProtocol,
@@ -77,9 +79,16 @@ def _config(app: App) -> uvicorn.Config:
     )
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address.
+
+    Raises:
+        OSError: it cannot be bound.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Only where the protocol is named does asyncio switch Nagle's algorithm off; it would hold
+    # back the body of every answer for the 40 ms of a delayed acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

@@ -7,15 +7,17 @@ A declaration replaces the former tools as a whole; of the other fields, one tha
 import re
 import sqlite3
 from collections import defaultdict
+from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from meshaccel.content import digest
 from meshaccel.db import agents, events
 from meshaccel.db.agents import Stored, StoredTool
 from meshaccel.db.events import Event
 from meshaccel.errors import InvalidRequestError, RegistrationRejectedError
-from meshaccel.models import AgentRecord, JsonObject, Tool
+from meshaccel.models import AgentRecord, Surface, Tool
 from meshaccel.registry.changes import Change
 from meshaccel.registry.resolution import cycle_message, find_required_cycle, required_edges
 
@@ -23,6 +25,9 @@ MAX_AGENT_ID = 253
 MAX_NAME = 63
 MAX_DESCRIPTION = 256
 """Limits of text, in characters."""
+
+MIN_INT, MAX_INT = -(2**63), 2**63 - 1
+"""What fits a column of integers."""
 
 AGENT_TYPES = ("mcp_agent", "mesh_tool", "api", "a2a")
 RUNTIMES = ("python", "typescript", "java")
@@ -41,11 +46,13 @@ class Declaration(Struct, frozen=True, kw_only=True):
     agent_type: str | None = None
     runtime: str | None = None
     http_host: str | None = None
-    http_port: int | None = None
+    http_port: Annotated[int, Meta(ge=MIN_INT, le=MAX_INT)] | None = None
     tools: tuple[Tool | None, ...] | None = None
-    surfaces: tuple[JsonObject, ...] | None = None
+    surfaces: tuple[Surface, ...] | None = None
     a2a_producer: bool | None = None
     a2a_consumer: bool | None = None
+    timestamp: Annotated[datetime, Meta(tz=True)] | None = None
+    """Only checked: the registry goes by its own clock."""
 
 
 class Registered(Struct, frozen=True):
@@ -215,10 +222,10 @@ def _append_register_event(
     data: dict[str, object] = {
         "name": record.name,
         "agent_type": record.agent_type,
-        "version": record.version,
+        "version": record.version or "",
     }
     if revived:
-        data["reason"] = "recovered"
+        data["reason"] = "recovery"
     event = Event(
         event_type="register",
         agent_id=record.id,

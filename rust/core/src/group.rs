@@ -4,7 +4,9 @@
 //! code; a failure leaves through [`Fold::push`] and the fold is then to be dropped. All state
 //! is in the fold, so foreign code that groups other rows meanwhile meets a fold of its own.
 
-use hashbrown::HashTable;
+mod records;
+
+use records::Records;
 
 /// Index of a collection in its [`Layout`]; 0 is the outermost one.
 pub type CollectionId = usize;
@@ -36,6 +38,14 @@ impl Layout {
     pub fn add(&mut self, collection: Collection) -> CollectionId {
         self.collections.push(collection);
         self.collections.len() - 1
+    }
+
+    /// Whether each collection is nested in the one before.
+    ///
+    /// If so, nothing but plain repetition makes a row repeat the innermost record.
+    fn is_chain(&self) -> bool {
+        let parents = self.collections.iter().map(|collection| collection.parent);
+        parents.eq((0..self.collections.len()).map(|id| id.checked_sub(1)))
     }
 
     /// The collections, by id.
@@ -93,7 +103,7 @@ pub trait Row {
 #[derive(Debug)]
 pub struct Fold<'l, K> {
     layout: &'l Layout,
-    groups: Vec<Groups<K>>,
+    records: Vec<Records<K>>,
     /// By collection: the record of the current row.
     current: Vec<Option<RecordId>>,
 }
@@ -103,9 +113,15 @@ impl<'l, K> Fold<'l, K> {
     #[must_use]
     pub fn new(layout: &'l Layout) -> Self {
         let len = layout.collections.len();
+        let mut records: Vec<_> = (0..len).map(|_| Records::new(true)).collect();
+        if layout.is_chain()
+            && let Some(innermost) = records.last_mut()
+        {
+            *innermost = Records::new(false);
+        }
         Self {
             layout,
-            groups: (0..len).map(|_| Groups::default()).collect(),
+            records,
             current: vec![None; len],
         }
     }
@@ -121,9 +137,9 @@ impl<'l, K> Fold<'l, K> {
                 Some(parent) if parent < id => self.current.get(parent).copied().flatten(),
                 Some(_) => None,
             };
-            let record = match (parent, self.groups.get_mut(id)) {
-                (Some(parent), Some(groups)) if !row.all_null(&collection.presence)? => {
-                    let found = groups.locate(row, parent, &collection.key)?;
+            let record = match (parent, self.records.get_mut(id)) {
+                (Some(parent), Some(records)) if !row.all_null(&collection.presence)? => {
+                    let found = records.locate(row, parent, &collection.key)?;
                     if found.is_new {
                         row.open(id, parent)?;
                     }
@@ -140,202 +156,4 @@ impl<'l, K> Fold<'l, K> {
         }
         Ok(!self.current.is_empty())
     }
-}
-
-struct Located {
-    record: RecordId,
-    is_new: bool,
-}
-
-/// The records of one collection, under all parents.
-#[derive(Debug)]
-struct Groups<K> {
-    records: Vec<Record<K>>,
-    /// By parent.
-    families: Vec<Family>,
-    /// The members of families too large to search one by one.
-    index: HashTable<Slot>,
-    /// The record of the last row. Joined rows mostly arrive record by record.
-    last: Option<RecordId>,
-    unkeyed: usize,
-}
-
-#[derive(Debug)]
-struct Record<K> {
-    key: K,
-    hash: u64,
-    parent: RecordId,
-    /// The previous record of the same parent.
-    elder: Option<RecordId>,
-}
-
-/// The records under one parent: a list from the youngest to the eldest.
-#[derive(Debug, Clone, Copy, Default)]
-struct Family {
-    youngest: Option<RecordId>,
-    size: usize,
-}
-
-impl Family {
-    /// Small families lie close together in memory and are searched faster than a table of all
-    /// records, and most children are in small families.
-    const SMALL: usize = 16;
-
-    fn is_small(self) -> bool {
-        self.size <= Self::SMALL
-    }
-}
-
-#[derive(Debug)]
-struct Slot {
-    hash: u64,
-    record: RecordId,
-}
-
-impl<K> Default for Groups<K> {
-    fn default() -> Self {
-        Self {
-            records: Vec::new(),
-            families: Vec::new(),
-            index: HashTable::new(),
-            last: None,
-            unkeyed: 0,
-        }
-    }
-}
-
-impl<K> Groups<K> {
-    fn locate<R: Row<Key = K>>(
-        &mut self,
-        row: &R,
-        parent: RecordId,
-        columns: &[usize],
-    ) -> Result<Located, R::Error> {
-        if columns.is_empty() {
-            let record = self.unkeyed;
-            self.unkeyed += 1;
-            return Ok(Located {
-                record,
-                is_new: true,
-            });
-        }
-        let key = row.key(columns)?;
-        if let Some(record) = self.last
-            && let Some(stored) = self.records.get(record)
-            && stored.parent == parent
-            && row.surely_same(&stored.key, &key)
-        {
-            return Ok(Located {
-                record,
-                is_new: false,
-            });
-        }
-        let hash = hash_key(row, parent, columns)?;
-        let located = match self.find(row, parent, hash, &key)? {
-            Some(record) => Located {
-                record,
-                is_new: false,
-            },
-            None => Located {
-                record: self.insert(parent, hash, key),
-                is_new: true,
-            },
-        };
-        self.last = Some(located.record);
-        Ok(located)
-    }
-
-    fn find<R: Row<Key = K>>(
-        &self,
-        row: &R,
-        parent: RecordId,
-        hash: u64,
-        key: &K,
-    ) -> Result<Option<RecordId>, R::Error> {
-        let family = self.families.get(parent).copied().unwrap_or_default();
-        let is_match = |record: &Record<K>| {
-            if record.hash == hash && record.parent == parent {
-                row.same(&record.key, key)
-            } else {
-                Ok(false)
-            }
-        };
-        if family.is_small() {
-            for (id, record) in self.members(family) {
-                if is_match(record)? {
-                    return Ok(Some(id));
-                }
-            }
-            return Ok(None);
-        }
-        // The table wants a plain bool: an error ends the search as if found.
-        let mut error = None;
-        let slot = self.index.find(hash, |slot| {
-            let found = self.records.get(slot.record).map_or(Ok(false), is_match);
-            found.unwrap_or_else(|raised| {
-                error = Some(raised);
-                true
-            })
-        });
-        match error {
-            Some(raised) => Err(raised),
-            None => Ok(slot.map(|slot| slot.record)),
-        }
-    }
-
-    fn members(&self, family: Family) -> impl Iterator<Item = (RecordId, &Record<K>)> {
-        let get = |id: Option<RecordId>| id.and_then(|id| Some((id, self.records.get(id)?)));
-        std::iter::successors(get(family.youngest), move |(_, record)| get(record.elder))
-    }
-
-    fn insert(&mut self, parent: RecordId, hash: u64, key: K) -> RecordId {
-        let id = self.records.len();
-        if self.families.len() <= parent {
-            self.families.resize(parent + 1, Family::default());
-        }
-        let mut family = Family::default();
-        if let Some(known) = self.families.get_mut(parent) {
-            let elder = known.youngest.replace(id);
-            known.size += 1;
-            family = *known;
-            self.records.push(Record {
-                key,
-                hash,
-                parent,
-                elder,
-            });
-        }
-        if !family.is_small() {
-            // The first record too many brings its whole family along.
-            let newcomers = if family.size == Family::SMALL + 1 {
-                family.size
-            } else {
-                1
-            };
-            let slots: Vec<Slot> = self
-                .members(family)
-                .take(newcomers)
-                .map(|(record, member)| Slot {
-                    hash: member.hash,
-                    record,
-                })
-                .collect();
-            for slot in slots {
-                self.index.insert_unique(slot.hash, slot, |slot| slot.hash);
-            }
-        }
-        id
-    }
-}
-
-/// Mix the hashes of the parts: Python's hash of a small int is the int, so sums would collide.
-fn hash_key<R: Row>(row: &R, parent: RecordId, columns: &[usize]) -> Result<u64, R::Error> {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 divided by the golden ratio
-    let mut mixed = (parent as u64).wrapping_mul(ODD);
-    for &column in columns {
-        mixed = (mixed.rotate_left(29) ^ row.hash(column)?).wrapping_mul(ODD);
-    }
-    // A product's low bits know nothing of its factor's high ones, and the table looks at both.
-    mixed = (mixed ^ (mixed >> 32)).wrapping_mul(ODD);
-    Ok(mixed ^ (mixed >> 32))
 }

@@ -54,6 +54,16 @@ def test_any_available_match_is_enough() -> None:
     assert not Availability(mesh(stuck, free)).is_available(tool("top", needs("middle", "-x")))
 
 
+def test_shared_providers() -> None:
+    """Two providers may meet one dependency, and one provider two different ones."""
+    top = tool("top", needs("middle", "x"), needs("middle", "+x"))
+    middle = [tool("middle", needs("leaf"), tags=("x",)) for _ in range(2)]
+    leaf = [tool("leaf", needs("root")), tool("root")]
+    availability = Availability(mesh(top, *middle, *leaf))
+    assert availability.is_available(top)
+    assert all(availability.is_available(one) for one in middle)
+
+
 def test_functions_are_judged_apart() -> None:
     """Of one agent's functions for a capability, only those that lack something are out."""
     good, bad = tool("c"), tool("c", needs("nowhere"))

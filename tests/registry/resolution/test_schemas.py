@@ -77,14 +77,20 @@ def test_modes(mode: str | None, expected_hash: str | None, published_hash: str 
     assert schema_accepted(dependency, misfit) is expected
 
 
-@pytest.mark.parametrize("mode", ["subset", "other"])
-def test_schema_unknown_on_one_side(mode: str) -> None:
-    """Subset needs both schemas to find a difference; a hash alone does not make one."""
+@pytest.mark.parametrize("mode", ["subset", "strict", "other"])
+def test_hash_and_schema_are_published_together(mode: str) -> None:
+    """One without the other counts as no schema, even if the hash is the expected one."""
     wants = Dependency(match_mode=mode, expected_schema_hash="h", expected_schema=obj("a"))
-    assert schema_accepted(wants, Tool(output_schema_hash="other"))
-    vague = Dependency(match_mode=mode, expected_schema_hash="h")
-    assert schema_accepted(vague, Tool(output_schema_hash="o", output_schema_canonical=obj()))
-    assert not schema_accepted(wants, Tool(output_schema_hash="o", output_schema_canonical=obj()))
+    for tool in (Tool(output_schema_hash="h"), Tool(output_schema_canonical=obj())):
+        assert schema_accepted(wants, tool) is (mode != "strict")
+
+
+@pytest.mark.parametrize("mode", ["subset", "strict", "other"])
+def test_expected_schema_unknown(mode: str) -> None:
+    """Without a schema to compare with, subset finds no difference; strict wants the hash."""
+    wants = Dependency(match_mode=mode, expected_schema_hash="h")
+    tool = Tool(output_schema_hash="o", output_schema_canonical=obj())
+    assert schema_accepted(wants, tool) is (mode != "strict")
 
 
 def nested(depth: int, innermost: Schema) -> Schema:

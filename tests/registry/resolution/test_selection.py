@@ -74,10 +74,14 @@ def test_prereleases_compete_unless_constrained() -> None:
 
 def test_schema_and_eligibility_are_conditions_too() -> None:
     """A candidate that fails the schema or the caller's condition leaves the next best."""
-    first = Candidate("a", "", Tool(version="2.0.0", output_schema_hash="odd"))
+    first = Candidate(
+        "a", "", Tool(version="2.0.0", output_schema_hash="odd", output_schema_canonical={})
+    )
     others = [candidate("b", "1.5.0"), candidate("c", "1.0.0")]
     strict = Dependency(match_mode="strict", expected_schema_hash="h")
-    typed = Candidate("d", "", Tool(version="0.1.0", output_schema_hash="h"))
+    typed = Candidate(
+        "d", "", Tool(version="0.1.0", output_schema_hash="h", output_schema_canonical={})
+    )
     assert chosen(strict, first, *others, typed) == "d"
     spared = select(Dependency(), [first, *others], lambda c: c.agent_id not in {"a", "b"})
     assert spared is not None

@@ -6,7 +6,7 @@ A dependency goes through these stages, and the first of what remains wins::
     healthy     the agent is alive                 only such candidates are in a Lookup
     available   what the tool itself requires      availability.py (cycles.py at registration)
     tags        required, preferred, excluded      tags.py
-    version     semantic version constraint        versions.py
+    version     semantic version constraint        constraints.py, versions.py
     schema      output schema, if asked for        schemas.py
     rank        tags, version, agent id            selection.py
 
@@ -30,6 +30,7 @@ from meshaccel.registry.resolution.availability import (
     Availability,
     missing_capabilities,
 )
+from meshaccel.registry.resolution.constraints import Constraint, parse_constraint
 from meshaccel.registry.resolution.cycles import (
     RequiredEdges,
     cycle_message,
@@ -48,13 +49,7 @@ from meshaccel.registry.resolution.llm import (
 from meshaccel.registry.resolution.schemas import is_subset, schema_accepted
 from meshaccel.registry.resolution.selection import Lookup, select, tool_version
 from meshaccel.registry.resolution.tags import tag_score
-from meshaccel.registry.resolution.versions import (
-    Constraint,
-    Version,
-    parse_constraint,
-    parse_version,
-    version_key,
-)
+from meshaccel.registry.resolution.versions import Version, parse_version, version_key
 from meshaccel.registry.resolution.wiring import (
     Demand,
     ResolvedDependency,

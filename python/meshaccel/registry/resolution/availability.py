@@ -57,9 +57,9 @@ class _Provider:
 class Availability:
     """Verdicts over one snapshot of candidates, each worked out once and kept.
 
-    ``lookup`` holds every capability ``missing_capabilities`` names; ``unhealthy`` the
-    candidates of other agents, which serve no purpose but to explain. Not for use by several
-    threads at once.
+    ``lookup`` holds every capability that ``missing_capabilities`` names; ``unhealthy`` what
+    agents that are not healthy offer, used to explain only. Not for use by several threads at
+    once.
 
     Deciding costs O(candidates of the capabilities required, directly or not) once in all;
     it neither recurses nor cares how long a chain or a cycle is.

@@ -10,17 +10,19 @@ def schema_accepted(dependency: Dependency, tool: Tool) -> bool:
 
     No mode: anything goes. Equal hashes pass. ``strict`` takes nothing else. ``subset``, and
     any mode not known, also takes a tool that publishes no schema (it predates schemas) and
-    one whose schema ``is_subset`` of what is expected.
+    one whose schema serves what is expected (``is_subset``). A schema is published only
+    together with its hash.
     """
     if not dependency.match_mode:
         return True
-    published = tool.output_schema_hash
-    if published and published == dependency.expected_schema_hash:
+    expected, produced = dependency.expected_schema, tool.output_schema_canonical
+    if produced is None or not tool.output_schema_hash:
+        return dependency.match_mode != "strict"
+    if tool.output_schema_hash == dependency.expected_schema_hash:
         return True
     if dependency.match_mode == "strict":
         return False
-    expected, produced = dependency.expected_schema, tool.output_schema_canonical
-    return not published or expected is None or produced is None or is_subset(expected, produced)
+    return expected is None or is_subset(expected, produced)
 
 
 def is_subset(expected: JsonObject, produced: JsonObject) -> bool:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from meshaccel.models import DEFAULT_TOOL_VERSION, Candidate, Dependency, Tool
+from meshaccel.registry.resolution.constraints import parse_constraint
 from meshaccel.registry.resolution.schemas import schema_accepted
 from meshaccel.registry.resolution.tags import tag_score
-from meshaccel.registry.resolution.versions import VersionKey, parse_constraint, version_key
+from meshaccel.registry.resolution.versions import VersionKey, version_key
 
 Lookup = Mapping[str, Sequence[Candidate]]
 """Candidates by capability name, all of healthy agents.
