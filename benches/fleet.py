@@ -1,9 +1,9 @@
 """Agents as real ones declare themselves: what ``POST /heartbeat`` carries, made up at scale.
 
 Two replicas make a service.  An agent declares seven tools with input and output schemas, in full
-and canonical, and the three framework tools that every SDK adds.  Four of the tools depend on
-other services: by name, by tags with alternatives, by version, one of them required, and one
-dependency is on a capability that nobody offers.
+and canonical, and the three framework tools that every SDK adds.  Three of the tools depend on
+other services: by name, by tags with alternatives, by version; one dependency of each agent is on
+a capability that nobody offers.  In a strict fleet, agents also require a tool of another service.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ Json = dict[str, Any]
 class Agent:
     """One agent; every ``revision`` of it declares something else that matters."""
 
-    def __init__(self, index: int, services: int) -> None:
+    def __init__(self, index: int, services: int, *, strict: bool = False) -> None:
         """``services`` is how many there are for it to depend on."""
         self.service, self.replica = divmod(index, 2)
         self.services = services
+        self.strict = strict
         self.id = f"{_name(self.service)}-{hashlib.sha256(b'%d' % index).hexdigest()[:8]}"
         self.port = 20_000 + index % 40_000
         self.revision = 0
@@ -103,14 +104,15 @@ class Agent:
             return [on(7, "list", tags=["records", ["+replica-a", "nope"]])]
         if verb == "search":
             return [on(13, "get", version=">=1.0.0 <2.0.0"), on(3, "search")]
-        if verb == "update" and self.service % LAYERS:
+        if verb == "update" and self.strict and self.service % LAYERS:
             return [on(-1, "get", required=True)]
         return []
 
 
-def fleet(size: int, extra: int = 0) -> list[Agent]:
+def fleet(size: int, extra: int = 0, *, strict: bool = False) -> list[Agent]:
     """Return so many agents that depend on each other, and extra ones that join them later."""
-    return [Agent(index, max(1, size // 2)) for index in range(size + extra)]
+    services = max(1, size // 2)
+    return [Agent(index, services, strict=strict) for index in range(size + extra)]
 
 
 def _encoded(declaration: Json) -> bytes:

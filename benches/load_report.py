@@ -51,19 +51,19 @@ class FleetResult:
         names = list(self.resident_mb)
         memory = ", ".join(f"{name} {mb:.0f} MB" for name, mb in self.resident_mb.items())
         lines = [f"\n{self.agents} agents; resident at the end: {memory}"]
-        columns = f"{'CPU us':>10}{'spread':>8}{'req/s':>8}{'p50':>8}{'p99':>8}{'bytes':>9}"
-        lines.append(f"{'':20}" + "".join(f"{name:>8}:{columns}" for name in names))
+        columns = f"{'CPU us':>8}{'spread':>8}{'req/s':>7}{'p50 ms':>8}{'p99 ms':>8}{'bytes':>9}"
+        lines.append(f"{'':18}" + "".join(f" {name:>9}{columns}" for name in names))
         lines.extend(self._line(call, names) for call in self.samples)
         return "\n".join(lines)
 
     def _line(self, call: str, names: Sequence[str]) -> str:
         found = [self.samples[call][name] for name in names]
-        line = f"{call:20}" + "".join(f"{'':9}{_columns(samples)}" for samples in found)
+        line = f"{call:18}" + "".join(f"{'':10}{_columns(samples)}" for samples in found)
         if len(found) == 2:
             pairs = list(zip(*found, strict=True))
             cpu = median(theirs.cpu_us / ours.cpu_us for ours, theirs in pairs)
             rate = median(ours.rate / theirs.rate for ours, theirs in pairs)
-            line += f"{cpu:9.1f}x CPU{rate:9.1f}x req/s"
+            line += f"{cpu:8.1f}x CPU{rate:7.1f}x req/s"
         return line
 
 
@@ -71,7 +71,7 @@ def _columns(samples: Sequence[Sample]) -> str:
     cpu = [sample.cpu_us for sample in samples]
     spread = (max(cpu) - min(cpu)) / median(cpu)
     return (
-        f"{median(cpu):10.0f}{spread:8.0%}{median(s.rate for s in samples):8.0f}"
+        f"{median(cpu):8.0f}{spread:8.0%}{median(s.rate for s in samples):7.0f}"
         f"{median(s.p50_ms for s in samples):8.2f}{median(s.p99_ms for s in samples):8.2f}"
         f"{median(s.answer_bytes for s in samples):9.0f}"
     )
@@ -109,6 +109,5 @@ def _machine() -> dict[str, object]:
 
 
 def _git(*arguments: str) -> str:
-    here = Path(__file__).parent
-    done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
-    return done.stdout.rstrip()
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.rstrip()

@@ -51,8 +51,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._buffer = bytearray(256 * 1024)
         self._size = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
         self._next()
 
@@ -113,7 +112,8 @@ class _Connection(asyncio.BufferedProtocol):
 
 
 def _joined(chunked: bytes) -> bytes:
-    chunks, at = [], 0
+    chunks: list[bytes] = []
+    at = 0
     while True:
         line, _, _ = chunked[at : at + 32].partition(b"\r\n")
         size = int(line, 16)
@@ -177,4 +177,5 @@ def cpu_seconds(pid: int) -> float:
 def resident_bytes(pid: int) -> int:
     """Return the resident memory of a process and its descendants."""
     page = os.sysconf("SC_PAGE_SIZE")
-    return page * sum(int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in family(pid))
+    pages = [Path(f"/proc/{each}/statm").read_text().split()[1] for each in family(pid)]
+    return page * sum(map(int, pages))

@@ -28,7 +28,7 @@ from typing import NamedTuple, TypeAlias
 from benches.fleet import Agent, fleet
 from benches.load_report import FleetResult, Sample, write_json
 from benches.loadgen import Answer, Request, burst, request
-from benches.registry_process import OURS, Registry, fetch_upstream
+from benches.registry_process import OUR_COMMAND, OURS, UPSTREAM, Registry, fetch_upstream
 
 Commands: TypeAlias = dict[str, Sequence[str]]
 
@@ -40,8 +40,8 @@ LIMIT_S, QUICK_LIMIT_S = 225.0, 24.0
 class Contender:
     """A registry, and the agents as far as they have registered there."""
 
-    def __init__(self, registry: Registry, size: int, joining: int) -> None:
-        everyone = fleet(size, joining)
+    def __init__(self, registry: Registry, size: int, plan: Plan) -> None:
+        everyone = fleet(size, plan.rounds * plan.joining(size), strict=plan.strict)
         self.registry = registry
         self.name = registry.name
         self.agents, self.strangers = everyone[:size], everyone[size:]
@@ -99,7 +99,8 @@ class Contender:
         elif asked.method == "GET":
             fine = fine and answer.body.count(b'"runtime":') == len(self.agents)
         if not fine:
-            raise ValueError(f"{self.name}: {asked.raw[:60]!r}: {answer.status} {answer.body!r:.300}")
+            said = f"{answer.status} {answer.body!r:.300}"
+            raise ValueError(f"{self.name}: {asked.raw[:60]!r}: {said}")
 
 
 def _head(agent: Agent) -> Request:
@@ -156,7 +157,7 @@ class Call(NamedTuple):
     """A kind of request, and how many of it make a burst."""
 
     requests: Callable[[Contender], Iterator[Request]]
-    count: int
+    at_most: int
     connections: int = CONNECTIONS
 
 
@@ -178,6 +179,7 @@ class Plan(NamedTuple):
     calls: Sequence[str]
     rounds: int
     burst_s: float
+    strict: bool
 
     def joining(self, size: int) -> int:
         """Return how many agents join in one burst of first registrations."""
@@ -207,7 +209,7 @@ def measure_fleet(
             break
         for call in plan.calls:
             for contender in contenders if call != FIRST else ():
-                yield call, contender.name, measure(contender, call, plan, CALLS[call].count)
+                yield call, contender.name, measure(contender, call, plan, CALLS[call].at_most)
         for contender in contenders:
             contender.settle()
         round_s = time.monotonic() - began
@@ -226,13 +228,12 @@ def run(
     samples: dict[str, dict[str, list[Sample]]] = {}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-load-")))
-        joining = plan.rounds * plan.joining(size)
         contenders = [
-            Contender(stack.enter_context(Registry(name, command, folder)), size, joining)
+            Contender(stack.enter_context(Registry(name, command, folder)), size, plan)
             for name, command in commands.items()
         ]
         for contender in contenders:
-            versions[contender.name] = contender.registry.get("/health")["version"]
+            versions[contender.name] = contender.registry.version()
         for call, name, sample in measure_fleet(contenders, size, plan, deadline):
             samples.setdefault(call, {}).setdefault(name, []).append(sample)
         resident = {contender.name: contender.registry.resident_mb() for contender in contenders}
@@ -244,8 +245,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--agents", default="50,200,1000", help="sizes of the fleet")
     parser.add_argument("--calls", nargs="+", choices=CALLS, default=list(CALLS))
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--required", action="store_true", help="agents require tools of others")
     parser.add_argument("--quick", action="store_true", help="smaller, rougher, under 30 s")
-    parser.add_argument("--registry-command", default=shlex.join(OURS), help="ours")
+    parser.add_argument("--registry-command", default=shlex.join(OUR_COMMAND), help="ours")
     parser.add_argument("--compare", metavar="PATH", help="upstream's mcp-mesh-registry")
     parser.add_argument("--npm", action="store_true", help="fetch upstream's registry by npm")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw results")
@@ -256,15 +258,16 @@ def main() -> None:
     """Measure what the command line asks for."""
     asked, began = options(), time.monotonic()
     limit_s = QUICK_LIMIT_S if asked.quick else LIMIT_S
-    plan = Plan(asked.calls, 1 if asked.quick else asked.rounds, 0.3 if asked.quick else 1.0)
+    rounds, burst_s = (1, 0.3) if asked.quick else (asked.rounds, 1.0)
+    plan = Plan(asked.calls, rounds, burst_s, asked.required)
     sizes = [20, 100] if asked.quick else [int(size) for size in asked.agents.split(",")]
     versions: dict[str, str] = {}
     results: list[FleetResult] = []
     with tempfile.TemporaryDirectory(prefix="registry-load-npm-") as npm:
         upstream = fetch_upstream(Path(npm)) if asked.npm else asked.compare
-        commands: Commands = {"ours": shlex.split(asked.registry_command)}
+        commands: Commands = {OURS: shlex.split(asked.registry_command)}
         if upstream:
-            commands["upstream"] = [str(Path(upstream).resolve())]
+            commands[UPSTREAM] = [str(Path(upstream).resolve())]
         for number, size in enumerate(sizes, 1):
             deadline = began + limit_s * number / len(sizes)
             results.append(run(commands, size, plan, deadline, versions))

@@ -19,8 +19,9 @@ from typing import Any, Self
 from benches.loadgen import HOST, cpu_seconds, resident_bytes
 
 NPM_PACKAGE = "@mcpmesh/cli-linux-x64"
+OURS, UPSTREAM = "ours", "upstream"
+OUR_COMMAND = (sys.executable, "-m", "meshaccel", "serve")
 START_S = 20.0
-OURS = (sys.executable, "-m", "meshaccel", "serve")
 
 
 def fetch_upstream(folder: Path) -> Path:
@@ -39,6 +40,7 @@ class Registry:
     def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
         self.name = name
         self.port = _free_port()
+        self._command = command
         self._log = (folder / f"{name}.log").open("wb")
         self._process = subprocess.Popen(
             command,
@@ -52,12 +54,7 @@ class Registry:
 
     def __enter__(self) -> Self:
         try:
-            deadline = time.monotonic() + START_S
-            while not self._answers():
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    text = Path(self._log.name).read_text(errors="replace")
-                    raise RuntimeError(f"{self.name} does not answer:\n{text[-3000:]}")
-                time.sleep(0.05)
+            self._wait()
         except BaseException:
             self.end()
             raise
@@ -85,10 +82,26 @@ class Registry:
         """Return the resident memory of the service."""
         return resident_bytes(self._process.pid) / 1e6
 
+    def version(self) -> str:
+        """Return what the service says of itself; upstream's says it on its command line."""
+        if self.name == UPSTREAM:
+            asked = [*self._command, "--version"]
+            said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=10)
+            return said.stdout.partition("\n")[0]
+        return str(self.get("/health")["version"])
+
     def get(self, path: str) -> Any:
         """Return the JSON answer to GET."""
-        with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=30) as answer:  # noqa: S310  # loopback
+        with urllib.request.urlopen(f"http://{HOST}:{self.port}{path}", timeout=30) as answer:
             return json.load(answer)
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_S
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                text = Path(self._log.name).read_text(errors="replace")
+                raise RuntimeError(f"{self.name} does not answer:\n{text[-3000:]}")
+            time.sleep(0.05)
 
     def _answers(self) -> bool:
         try:

@@ -18,8 +18,8 @@ class RowGrouper:
     def group(self, rows: Iterable[Row], /) -> list[dict[str, object]]:
         """Fold rows into one dict per distinct key, in first-seen order.
 
-        Takes O(values) time and memory. Releases the GIL for a moment about every
-        millisecond, and runs signal handlers then.
+        Takes O(values) time and memory. Other threads get the GIL after
+        ``sys.getswitchinterval()`` seconds, as in a loop in Python; signal handlers run too.
 
         Raises:
             GroupingError: A row does not fit the shape.

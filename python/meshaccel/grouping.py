@@ -31,8 +31,8 @@ class RowGrouper:
 
         Records appear in first-seen order and children in row order; the rows need not be
         sorted. A record takes its values from the first row with its key. The values are the
-        objects of the rows, not copies. Takes time linear in the number of values; other
-        threads get to run every millisecond or so, and so do signal handlers.
+        objects of the rows, not copies. Takes time linear in the number of values; meanwhile
+        other threads and signal handlers run as if this was a loop in Python.
 
         Raises:
             GroupingError: A row does not fit the shape. Errors raised by the rows themselves,

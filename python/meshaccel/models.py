@@ -47,6 +47,15 @@ class Dependency(
     match_mode: str | None = None
 
 
+class LlmProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The provider of a language model that a tool wants to be run with."""
+
+    capability: str | None = None
+    tags: tuple[str | None, ...] | None = None
+    version: str | None = None
+    namespace: str | None = None
+
+
 class Tool(
     Struct,
     frozen=True,
@@ -79,7 +88,7 @@ class Tool(
     schema_warnings: tuple[str, ...] | None = None
     kwargs: JsonObject | None = None
     llm_filter: JsonObject | None = None
-    llm_provider: JsonObject | None = None
+    llm_provider: LlmProviderRequest | None = None
 
 
 class Candidate(Struct, frozen=True):

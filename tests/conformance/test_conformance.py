@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from tests.conformance.replay import Scenario, differences, load, run
 from tests.service import Service
 

@@ -74,8 +74,8 @@ def save(
         """
         INSERT INTO agents (
             id, name, agent_type, runtime, version, description, namespace,
-            http_host, http_port, url, endpoint, a2a_producer, a2a_consumer, surfaces, tags, labels, source, leased,
-            status, content_hash, revision, created_at_us, updated_at_us
+            http_host, http_port, url, endpoint, a2a_producer, a2a_consumer,
+            surfaces, tags, labels, source, leased, status, content_hash, revision, created_at_us, updated_at_us
         ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'healthy', ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE SET
             name = excluded.name, agent_type = excluded.agent_type, runtime = excluded.runtime,

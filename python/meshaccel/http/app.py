@@ -113,8 +113,8 @@ class App:
             return await handler(request)
         except tuple(_STATUS) as error:
             status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-            if status >= 500:
-                log.error("database error", extra={"path": request.path, "error": str(error)})
+            if isinstance(error, DatabaseError):
+                log.warning("database error", extra={"path": request.path, "error": str(error)})
             return self._error(status, str(error))
         except DisconnectedError:
             raise
@@ -180,7 +180,7 @@ class App:
             return self._error(404, f"schema not found: {schema_hash}")
         return Response(200, wire.encode(wire.schema(found)))
 
-    async def _get_health(self, request: Request) -> Response:
+    async def _get_health(self, _request: Request) -> Response:
         health = {
             "status": "healthy",
             "service": SERVICE,
@@ -190,7 +190,7 @@ class App:
         }
         return Response(200, wire.encode(health))
 
-    async def _get_root(self, request: Request) -> Response:
+    async def _get_root(self, _request: Request) -> Response:
         about = {
             "service": SERVICE,
             "version": __version__,

@@ -34,14 +34,17 @@ class GuardedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the time for the first request."""
         super().connection_made(transport)
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Stop the time."""
         self._disarm()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Parse, then see to it that what is still incomplete does not stay so."""
         super().data_received(data)
         # Nearly every request arrives in one piece: only the others cost a timer.
         if not self._arriving:
@@ -55,15 +58,18 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def on_message_begin(self) -> None:
+        """A request begins."""
         self._in_head = self._arriving = True
         self._head_bytes = 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        """Its head is complete."""
         self._in_head = False
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        """It has arrived whole."""
         self._arriving = False
         super().on_message_complete()
 

@@ -10,6 +10,9 @@ from meshaccel.registry.listings import decode_cursor
 Parameters = Mapping[str, list[str]]
 
 MAX_EVENTS = 500
+MAX_DIGITS = 18
+"""Of a whole number: what fits a column of integers."""
+
 DEFAULT_EVENTS = 50
 
 # As Go's strconv.ParseBool, which upstream's clients write for.
@@ -78,7 +81,7 @@ def _whole(parameters: Parameters, name: str, minimum: int | None = None) -> int
     if name not in parameters:
         return None
     text = parameters[name][0]
-    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > 18:
+    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > MAX_DIGITS:
         raise InvalidRequestError(f"{name}: {text!r:.40} is not a whole number")
     value = int(text)
     if minimum is not None and value < minimum:

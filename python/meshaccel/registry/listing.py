@@ -6,7 +6,14 @@ from typing import Literal
 from msgspec import Struct
 
 from meshaccel.clock import rfc3339
-from meshaccel.models import DEFAULT_TOOL_VERSION, Agent, Candidate, JsonObject, Tool
+from meshaccel.models import (
+    DEFAULT_TOOL_VERSION,
+    Agent,
+    Candidate,
+    JsonObject,
+    LlmProviderRequest,
+    Tool,
+)
 from meshaccel.registry.derived import Fleet
 from meshaccel.registry.resolution import (
     AGENT_UNHEALTHY,
@@ -15,8 +22,8 @@ from meshaccel.registry.resolution import (
     LlmTool,
     ResolvedDependency,
     Wiring,
+    llm_provider_dependency,
     parse_llm_filter,
-    parse_llm_provider,
 )
 from meshaccel.registry.sessions import Sessions
 
@@ -36,7 +43,7 @@ class CapabilityInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     unavailable_reason: str | None = None
     task: bool = False
     llm_filter: JsonObject | None = None
-    llm_provider: JsonObject | None = None
+    llm_provider: LlmProviderRequest | None = None
 
 
 class DependencyResolution(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -217,7 +224,7 @@ class Lister:
         self, tools: Sequence[Tool], told: Wiring
     ) -> Iterator[LlmProviderResolution]:
         for tool in tools:
-            wanted = parse_llm_provider(tool.llm_provider) if tool.llm_provider else None
+            wanted = llm_provider_dependency(tool.llm_provider) if tool.llm_provider else None
             if wanted is None:
                 continue
             provider = told.llm_providers.get(tool.function_name or "")

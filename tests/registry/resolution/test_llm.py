@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from meshaccel.models import Candidate, Dependency, Tool
+from meshaccel.models import Candidate, Dependency, LlmProviderRequest, Tool
 from meshaccel.registry.resolution import (
     LlmFilter,
+    llm_provider_dependency,
     parse_llm_filter,
-    parse_llm_provider,
     select_llm_provider,
     select_llm_tools,
 )
@@ -163,7 +163,7 @@ PROVIDERS = [
     [
         ({}, "p3 serve"),
         ({"tags": []}, "p3 serve"),
-        ({"tags": [["b"]]}, "p3 serve"),
+        ({"tags": [None]}, "p3 serve"),
         ({"tags": [""]}, "p2 s1"),
         ({"tags": ["a"]}, "p2 s1"),
         ({"tags": ["+b"]}, "p4 serve"),
@@ -176,17 +176,17 @@ PROVIDERS = [
 )
 def test_provider(spec: dict[str, Any], agent_and_function: str | None) -> None:
     """With tags the best, without the first registered; only with an input schema."""
-    wanted = parse_llm_provider({"capability": "llm", **spec})
+    wanted = llm_provider_dependency(LlmProviderRequest(capability="llm", **spec))
     assert wanted is not None
     provider = select_llm_provider(wanted, PROVIDERS)
     found = None if provider is None else f"{provider.agent_id} {provider.name}"
     assert found == agent_and_function
 
 
-@pytest.mark.parametrize("raw", [{}, {"capability": ""}, {"capability": 4}, {"tags": ["a"]}])
+@pytest.mark.parametrize("raw", [{}, {"capability": ""}, {"tags": ("a",)}])
 def test_provider_needs_a_capability(raw: dict[str, Any]) -> None:
     """Without the name of a capability nothing is asked for."""
-    assert parse_llm_provider(raw) is None
+    assert llm_provider_dependency(LlmProviderRequest(**raw)) is None
 
 
 @pytest.mark.parametrize(

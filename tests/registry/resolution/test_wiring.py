@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from meshaccel.models import Candidate, Dependency, Tool
+from meshaccel.models import Candidate, Dependency, LlmProviderRequest, Tool
 from meshaccel.registry.resolution import Demand, Resolver, Wiring, demand_of
 
 EMPTY = {"agent_id": "", "endpoint": "", "function_name": "", "status": "unresolved"}
@@ -85,9 +85,19 @@ def test_function_names() -> None:
 def test_function_declared_twice() -> None:
     """Dependencies add up; the later filter and the later provider found count."""
     answer = wire(
-        function("f", "echo", llm_filter={"filter": []}, llm_provider={"capability": "echo"}),
-        function("f", "absent", llm_filter={"filter": ["echo"]}, llm_provider={"capability": "x"}),
-        function("f", llm_filter={"filter": 5}, llm_provider={}),
+        function(
+            "f",
+            "echo",
+            llm_filter={"filter": []},
+            llm_provider=LlmProviderRequest(capability="echo"),
+        ),
+        function(
+            "f",
+            "absent",
+            llm_filter={"filter": ["echo"]},
+            llm_provider=LlmProviderRequest(capability="x"),
+        ),
+        function("f", llm_filter={"filter": 5}, llm_provider=LlmProviderRequest()),
     )
     declared = [entry["capability"] for entry in answer["dependencies_resolved"]["f"]]
     assert declared == ["echo", "absent"]
@@ -100,7 +110,11 @@ def test_llm_functions() -> None:
     answer = wire(
         Tool(function_name="none", llm_filter={"filter": []}),
         Tool(function_name="all", llm_filter={"filter": [], "filter_mode": "*"}),
-        Tool(function_name="void", llm_filter={"filter": None}, llm_provider={"capability": "x"}),
+        Tool(
+            function_name="void",
+            llm_filter={"filter": None},
+            llm_provider=LlmProviderRequest(capability="x"),
+        ),
     )
     assert {name: len(tools) for name, tools in answer["llm_tools"].items()} == {
         "none": 0,
@@ -115,8 +129,12 @@ def test_demand() -> None:
     """What to load: capabilities of dependencies, filters and providers, or everything."""
     tools = [
         function("f", "a", None, ""),
-        Tool(function_name="g", llm_filter={"filter": ["b"]}, llm_provider={"capability": "c"}),
-        Tool(function_name="h", llm_filter={"filter": 5}, llm_provider={}),
+        Tool(
+            function_name="g",
+            llm_filter={"filter": ["b"]},
+            llm_provider=LlmProviderRequest(capability="c"),
+        ),
+        Tool(function_name="h", llm_filter={"filter": 5}, llm_provider=LlmProviderRequest()),
     ]
     assert demand_of(tools) == Demand(frozenset("abc"), everything=False)
     star = Tool(function_name="i", llm_filter={"filter": ["*"]})

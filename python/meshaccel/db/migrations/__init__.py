@@ -30,31 +30,34 @@ def migrate(conn: sqlite3.Connection) -> None:
     Raises:
         IncompatibleDatabaseError: the file is another program's, or newer than this version.
     """
-    migrations = available()
-    newest = migrations[-1][0]
     conn.execute("BEGIN IMMEDIATE")
     try:
         _refuse_foreign(conn)
-        (version,) = conn.execute("PRAGMA user_version").fetchone()
-        if version > newest:
-            raise IncompatibleDatabaseError(
-                f"the database has schema version {version}, but this meshaccel knows versions "
-                f"up to {newest}: upgrade meshaccel, or use another database file"
-            )
-        for number, sql in migrations:
-            if number > version:
-                _execute_script(conn, sql)
-        conn.execute(f"PRAGMA user_version = {newest}")
-        conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        conn.execute(
-            "INSERT OR IGNORE INTO meta (one, epoch, revision) VALUES (1, ?, 0)",
-            (uuid.uuid4().hex,),
-        )
+        _apply_pending(conn)
         conn.execute("COMMIT")
     except BaseException:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
         raise
+
+
+def _apply_pending(conn: sqlite3.Connection) -> None:
+    migrations = available()
+    newest = migrations[-1][0]
+    (version,) = conn.execute("PRAGMA user_version").fetchone()
+    if version > newest:
+        raise IncompatibleDatabaseError(
+            f"the database has schema version {version}, but this meshaccel knows versions "
+            f"up to {newest}: upgrade meshaccel, or use another database file"
+        )
+    for number, sql in migrations:
+        if number > version:
+            _execute_script(conn, sql)
+    conn.execute(f"PRAGMA user_version = {newest}")
+    conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    conn.execute(
+        "INSERT OR IGNORE INTO meta (one, epoch, revision) VALUES (1, ?, 0)", (uuid.uuid4().hex,)
+    )
 
 
 def _refuse_foreign(conn: sqlite3.Connection) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from meshaccel.models import Candidate, Dependency, JsonObject
+from meshaccel.models import Candidate, Dependency, JsonObject, LlmProviderRequest
 from meshaccel.registry.resolution.selection import Lookup, Requirement, select, tool_version
 from meshaccel.registry.resolution.versions import parse_version
 
@@ -81,10 +81,12 @@ def parse_llm_filter(raw: JsonObject) -> LlmFilter | None:
     return LlmFilter(known, mode if isinstance(mode, str) else "all")
 
 
-def parse_llm_provider(raw: JsonObject) -> Dependency | None:
-    """Read an ``llm_provider`` as agents send it; ``None`` if it names no capability."""
-    wanted = _parse_object(raw)
-    return wanted if wanted.capability else None
+def llm_provider_dependency(request: LlmProviderRequest) -> Dependency | None:
+    """Return what an ``llm_provider`` depends on; ``None`` if it names no capability."""
+    if not request.capability:
+        return None
+    tags = None if request.tags is None else tuple(tag for tag in request.tags if tag is not None)
+    return Dependency(capability=request.capability, tags=tags, version=request.version)
 
 
 def select_llm_tools(

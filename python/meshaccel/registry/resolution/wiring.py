@@ -11,8 +11,8 @@ from meshaccel.registry.resolution.llm import (
     LlmFilter,
     LlmProvider,
     LlmTool,
+    llm_provider_dependency,
     parse_llm_filter,
-    parse_llm_provider,
     select_llm_provider,
     select_llm_tools,
 )
@@ -149,4 +149,4 @@ def _llm_filter(tool: Tool) -> LlmFilter | None:
 
 
 def _llm_provider(tool: Tool) -> Dependency | None:
-    return None if tool.llm_provider is None else parse_llm_provider(tool.llm_provider)
+    return None if tool.llm_provider is None else llm_provider_dependency(tool.llm_provider)

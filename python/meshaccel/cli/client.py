@@ -1,0 +1,154 @@
+"""The way to a running registry."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import quote
+
+import click
+import httpx
+import msgspec
+
+from meshaccel.cli.output import Failure
+
+T = TypeVar("T")
+Parameters = Mapping[str, str | int | Sequence[str]]
+
+DEFAULT_REGISTRY = "http://127.0.0.1:8000"
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 30.0
+
+
+class UnreachableError(Failure):
+    """Nobody answers at the registry's address."""
+
+
+class RefusedError(Failure):
+    """The registry answered with an error."""
+
+
+class Client:
+    """A connection to one registry. Threads may share it."""
+
+    def __init__(self, url: httpx.URL) -> None:
+        # A URL may carry a password; messages name it without.
+        self._shown = str(url.copy_with(userinfo=b"")).rstrip("/")
+        self._http = httpx.Client(
+            base_url=url,
+            timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            # As Go's clients: a proxy is no way to this machine.
+            trust_env=not _is_loopback(url.host),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str, parameters: Parameters | None = None) -> bytes:
+        """Return the body of an answer.
+
+        Raises:
+            UnreachableError: there is no answer.
+            RefusedError: the answer is an error.
+        """
+        return self._request("GET", path, parameters=parameters)
+
+    def put(self, path: str, body: bytes) -> bytes:
+        """Send a JSON body; return and raise as ``get``."""
+        return self._request("PUT", path, body=body)
+
+    def decode(self, body: bytes | msgspec.Raw, kind: type[T]) -> T:
+        """Read an answer.
+
+        Raises:
+            Failure: what answers is no registry.
+        """
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Failure(f"{self._shown} does not answer like a registry: {error}") from error
+
+    def _request(
+        self, method: str, path: str, *, parameters: Parameters | None = None, body: bytes = b""
+    ) -> bytes:
+        try:
+            answer = self._http.request(
+                method,
+                path,
+                params=parameters,
+                content=body,
+                headers={"content-type": "application/json"} if body else None,
+            )
+        except httpx.HTTPError as error:
+            raise UnreachableError(
+                f"cannot reach a registry at {self._shown} ({error or type(error).__name__}): "
+                "start one with 'meshaccel serve', or name another with --registry URL "
+                "or MCP_MESH_REGISTRY_URL"
+            ) from error
+        if not answer.is_success:
+            raise RefusedError(self._reason(method, path, answer))
+        return answer.content
+
+    def _reason(self, method: str, path: str, answer: httpx.Response) -> str:
+        try:
+            return msgspec.json.decode(answer.content, type=_Error).error
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            try:
+                phrase = f" {HTTPStatus(answer.status_code).phrase}"
+            except ValueError:
+                phrase = ""
+            return f"{self._shown} answered {answer.status_code}{phrase} to {method} {path}"
+
+
+class _Error(msgspec.Struct):
+    error: str
+
+
+def agent_path(agent_id: str) -> str:
+    """Return the path of an agent, whose id may hold any character."""
+    escaped = quote(agent_id, safe="")
+    # quote() leaves dots alone, and URLs with a segment "." or ".." are shortened.
+    return "/agents/" + (escaped.replace(".", "%2E") if not escaped.strip(".") else escaped)
+
+
+class _RegistryUrl(click.ParamType):
+    name = "url"
+
+    def convert(
+        self, value: str | httpx.URL, param: click.Parameter | None, ctx: click.Context | None
+    ) -> httpx.URL:
+        try:
+            url = httpx.URL(value)
+        except httpx.InvalidURL as error:
+            self.fail(f"{error}.", param, ctx)
+        if url.scheme not in ("http", "https") or not url.host:
+            self.fail(f"expected a URL such as {DEFAULT_REGISTRY}.", param, ctx)
+        return url
+
+
+registry_option = click.option(
+    "--registry",
+    type=_RegistryUrl(),
+    metavar="URL",
+    envvar="MCP_MESH_REGISTRY_URL",
+    show_envvar=True,
+    default=DEFAULT_REGISTRY,
+    show_default=True,
+    help="The registry to talk to.",
+)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,118 @@
+"""``meshaccel list``: who is in the mesh."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import get_args
+
+import click
+import httpx
+from rich.text import Text
+
+from meshaccel.cli import output
+from meshaccel.cli.client import Client, Parameters, registry_option
+from meshaccel.cli.records import Agent, Page
+from meshaccel.models import AgentStatus, AgentType
+
+PAGE_SIZE = 500
+"""Agents asked for at a time."""
+
+_EPILOG = """
+\b
+Examples:
+  meshaccel list
+  meshaccel list --status unhealthy
+  meshaccel list --capability weather --capability maps
+  meshaccel list --fuzzy --capability search
+  meshaccel list --json | jq -r '.[].id'
+"""
+
+
+@click.command("list", epilog=_EPILOG)
+@registry_option
+@click.option("--status", type=click.Choice(get_args(AgentStatus)), help="Only agents so well.")
+@click.option("--namespace", help="Only agents of this namespace.")
+@click.option("--type", "agent_type", type=click.Choice(get_args(AgentType)), help="Only these.")
+@click.option(
+    "--capability",
+    "capabilities",
+    multiple=True,
+    metavar="NAME",
+    help="Only agents that offer this; may be repeated: any of them.",
+)
+@click.option("--fuzzy", is_flag=True, help="--capability is a part of a name, in any case.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with all there is.")
+def command(  # noqa: PLR0913  one for each option
+    *,
+    registry: httpx.URL,
+    status: str | None,
+    namespace: str | None,
+    agent_type: str | None,
+    capabilities: tuple[str, ...],
+    fuzzy: bool,
+    as_json: bool,
+) -> None:
+    """List the agents of a registry.
+
+    DEPS is how many of an agent's dependencies are served, of how many. CAPABILITIES leaves out
+    those that every agent has (their names start with two underscores). 'meshaccel show AGENT'
+    has the details.
+    """
+    filters = {"status": status, "namespace": namespace, "type": agent_type}
+    parameters: Parameters = {
+        **{name: value for name, value in filters.items() if value is not None},
+        **({"capabilities": capabilities} if capabilities else {}),
+        **({"fuzzy": "true"} if fuzzy else {}),
+        "limit": PAGE_SIZE,
+    }
+    with Client(registry) as client:
+        pages = _pages(client, parameters)
+        if as_json:
+            output.print_json_array(bytes(raw) for page in pages for raw in page.agents or ())
+        else:
+            _print_table(
+                _row(client.decode(raw, Agent), page.timestamp or datetime.now(UTC))
+                for page in pages
+                for raw in page.agents or ()
+            )
+
+
+def _pages(client: Client, parameters: Parameters) -> Iterator[Page]:
+    page = client.decode(client.get("/agents", parameters), Page)
+    yield page
+    while page.next_cursor:
+        after = {**parameters, "cursor": page.next_cursor}
+        page = client.decode(client.get("/agents", after), Page)
+        yield page
+
+
+def _print_table(rows: Iterator[tuple[Text, ...]]) -> None:
+    table = output.table(
+        output.column("ID", keep=True),
+        output.column("NAME"),
+        output.column("TYPE"),
+        output.column("STATUS"),
+        output.column("DEPS", right=True),
+        output.column("CAPABILITIES", right=True),
+        output.column("LAST SEEN"),
+        output.column("ENDPOINT"),
+    )
+    for row in rows:
+        table.add_row(*row)
+    if not table.row_count:
+        click.echo("no agents", err=True)
+        return
+    output.console().print(table)
+
+
+def _row(agent: Agent, now: datetime) -> tuple[Text, ...]:
+    seen = "-" if agent.last_seen is None else output.ago((now - agent.last_seen).total_seconds())
+    return (
+        output.cell(agent.id),
+        output.cell(agent.name),
+        output.cell(agent.agent_type),
+        output.status_cell(agent.status),
+        output.cell(f"{agent.dependencies_resolved}/{agent.total_dependencies}"),
+        output.cell(str(len(agent.own_capabilities))),
+        output.cell(seen),
+        output.cell(agent.endpoint),
+    )
