@@ -1,5 +1,87 @@
-"""A fast, safe registry for MCP Mesh agents, and the primitives it is built from."""
+"""A fast, safe registry for MCP Mesh agents, and the primitives it is built from.
+
+Names are loaded when they are first used: whoever takes one primitive does not wait for, nor
+need, what the others import.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from meshaccel._native import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from meshaccel.db.events import Event, EventQuery
+    from meshaccel.db.listing import AgentQuery
+    from meshaccel.errors import (
+        DatabaseError,
+        GroupingError,
+        IncompatibleDatabaseError,
+        InvalidRequestError,
+        MeshAccelError,
+        RegistrationRejectedError,
+        UnknownAgentError,
+    )
+    from meshaccel.grouping import Child, RowGrouper, Shape
+    from meshaccel.models import Agent, AgentRecord, Dependency, Tool
+    from meshaccel.registry.registration import Declaration
+    from meshaccel.registry.service import AgentRegistry, Answer, Imported, Signal
+    from meshaccel.registry.settings import RegistrySettings
+
+__all__ = [
+    "Agent",
+    "AgentQuery",
+    "AgentRecord",
+    "AgentRegistry",
+    "Answer",
+    "Child",
+    "DatabaseError",
+    "Declaration",
+    "Dependency",
+    "Event",
+    "EventQuery",
+    "GroupingError",
+    "Imported",
+    "IncompatibleDatabaseError",
+    "InvalidRequestError",
+    "MeshAccelError",
+    "RegistrationRejectedError",
+    "RegistrySettings",
+    "RowGrouper",
+    "Shape",
+    "Signal",
+    "Tool",
+    "UnknownAgentError",
+    "__version__",
+]
+
+_HOMES = {
+    "db.events": ("Event", "EventQuery"),
+    "db.listing": ("AgentQuery",),
+    "errors": (
+        "DatabaseError",
+        "GroupingError",
+        "IncompatibleDatabaseError",
+        "InvalidRequestError",
+        "MeshAccelError",
+        "RegistrationRejectedError",
+        "UnknownAgentError",
+    ),
+    "grouping": ("Child", "RowGrouper", "Shape"),
+    "models": ("Agent", "AgentRecord", "Dependency", "Tool"),
+    "registry.registration": ("Declaration",),
+    "registry.service": ("AgentRegistry", "Answer", "Imported", "Signal"),
+    "registry.settings": ("RegistrySettings",),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(import_module(f"{__name__}.{home}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,6 +1,8 @@
 """The ``meshaccel`` command. Its modules are the only ones that read the environment."""
 
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -62,3 +64,6 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, package_name="meshaccel")
 def main() -> None:
     """Run a registry for MCP Mesh agents, and look into one that runs."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Agents write in every script; what the terminal's encoding lacks is shown escaped.
+        sys.stdout.reconfigure(errors="backslashreplace")

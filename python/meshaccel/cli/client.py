@@ -90,7 +90,7 @@ class Client:
             )
         except httpx.HTTPError as error:
             raise UnreachableError(
-                f"cannot reach a registry at {self._shown} ({error or type(error).__name__}): "
+                f"cannot reach a registry at {self._shown} ({str(error) or type(error).__name__}): "
                 "start one with 'meshaccel serve', or name another with --registry URL "
                 "or MCP_MESH_REGISTRY_URL"
             ) from error
@@ -120,24 +120,19 @@ def agent_path(agent_id: str) -> str:
     return "/agents/" + (escaped.replace(".", "%2E") if not escaped.strip(".") else escaped)
 
 
-class _RegistryUrl(click.ParamType):
-    name = "url"
-
-    def convert(
-        self, value: str | httpx.URL, param: click.Parameter | None, ctx: click.Context | None
-    ) -> httpx.URL:
-        try:
-            url = httpx.URL(value)
-        except httpx.InvalidURL as error:
-            self.fail(f"{error}.", param, ctx)
-        if url.scheme not in ("http", "https") or not url.host:
-            self.fail(f"expected a URL such as {DEFAULT_REGISTRY}.", param, ctx)
-        return url
+def _registry_url(value: str) -> httpx.URL:
+    try:
+        url = httpx.URL(value)
+    except httpx.InvalidURL as error:
+        raise click.BadParameter(f"{error}.") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise click.BadParameter(f"expected a URL such as {DEFAULT_REGISTRY}.")
+    return url
 
 
 registry_option = click.option(
     "--registry",
-    type=_RegistryUrl(),
+    type=_registry_url,
     metavar="URL",
     envvar="MCP_MESH_REGISTRY_URL",
     show_envvar=True,

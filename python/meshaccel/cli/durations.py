@@ -34,24 +34,17 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-class Duration(click.ParamType):
-    """An option's value in seconds, written as a duration."""
+def duration(text: str) -> float:
+    """Return the seconds of an option's value that must be more than zero."""
+    seconds = duration_or_zero(text)
+    if not seconds:
+        raise click.BadParameter("must be more than zero.")
+    return seconds
 
-    name = "duration"
 
-    def __init__(self, *, or_zero: bool = False) -> None:
-        self._or_zero = or_zero
-
-    def convert(
-        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Parse what the user wrote; zero is refused unless it has a meaning here."""
-        if isinstance(value, float):
-            return value
-        try:
-            seconds = parse_duration(value)
-        except ValueError as error:
-            self.fail(f"{error}.", param, ctx)
-        if not seconds and not self._or_zero:
-            self.fail("must be more than zero.", param, ctx)
-        return seconds
+def duration_or_zero(text: str) -> float:
+    """Return the seconds of an option's value."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error

@@ -3,11 +3,11 @@
 import click
 import httpx
 import msgspec
-from rich.text import Text
 
-from meshaccel.cli import output
+from meshaccel.cli import output, tables
 from meshaccel.cli.client import Client, registry_option
 from meshaccel.cli.records import Event, Events
+from meshaccel.cli.tables import Column, Table
 from meshaccel.models import JsonObject
 
 _MOST = 500
@@ -64,42 +64,42 @@ def command(  # noqa: PLR0913  one for each option
         if as_json:
             output.print_json_array(map(bytes, found))
         else:
-            _print_table([client.decode(raw, Event) for raw in found])
+            _print([client.decode(raw, Event) for raw in found])
 
 
-def _print_table(events: list[Event]) -> None:
-    table = output.table(
-        output.column("TIME"),
-        output.column("EVENT"),
-        output.column("AGENT", keep=True),
-        output.column("FUNCTION"),
-        output.column("DETAILS", keep=True),
-    )
-    for event in events:
-        table.add_row(
-            output.cell(output.time_text(event.timestamp)),
-            output.cell(event.event_type),
-            output.cell(event.agent_id),
-            output.cell(event.function_name or "-"),
-            _details(event.data or {}),
-        )
+def _print(events: list[Event]) -> None:
     if not events:
         click.echo("no events", err=True)
         return
-    output.console().print(table)
+    table = Table(
+        Column("TIME"),
+        Column("EVENT"),
+        Column("AGENT", fit="wrap"),
+        Column("FUNCTION", fit="wrap"),
+        Column("DETAILS", fit="wrap"),
+    )
+    for event in events:
+        table.add(
+            tables.time(event.timestamp),
+            event.event_type,
+            event.agent_id,
+            event.function_name or "-",
+            _details(event.data or {}),
+        )
+    table.print()
 
 
-def _details(data: JsonObject) -> Text:
+def _details(data: JsonObject) -> str:
     """Say what a person wants to know of an event's data; ``--json`` has the rest."""
     match data:
         case {"spec": {"capability": str(wanted)}, "chosen": {"agent_id": str(provider)}}:
-            return output.cell(f"{wanted} from {provider}")
+            return f"{wanted} from {provider}"
         case {"spec": {"capability": str(wanted)}}:
-            return output.cell(f"{wanted} from nobody")
+            return f"{wanted} from nobody"
         case {"reason": str(reason)}:
-            return output.cell(reason)
+            return reason
         case {"agent_type": _, "version": _}:
             # A first registration; its data repeat the agent's record.
-            return output.cell("")
+            return ""
         case _:
-            return output.cell(msgspec.json.encode(data).decode())
+            return msgspec.json.encode(data).decode()

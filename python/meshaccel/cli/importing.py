@@ -1,8 +1,8 @@
 """``meshaccel import``: agents from files into a registry."""
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 import httpx
@@ -123,12 +123,11 @@ class _Run:
         return msgspec.json.encode({"agents": self._counts.total(), **self._counts})
 
     def _report(self, problem: str) -> None:
-        self._console.print(output.cell(problem), soft_wrap=True)
+        self._console.print(output.safe(problem), soft_wrap=True)
 
 
 def _size(files: Sequence[str]) -> int | None:
-    """Return the bytes of all files, or None if one of them is not a regular file."""
-    try:
-        return sum(os.path.getsize(file) for file in files if file != "-") or None
-    except OSError:
-        return None
+    """Return the bytes of all files; None if they are not known beforehand."""
+    paths = list(map(Path, files))
+    # Standard input, as "-", and pipes are no files.
+    return sum(path.stat().st_size for path in paths) if all(map(Path.is_file, paths)) else None

@@ -1,12 +1,11 @@
 """The lines of a file, plain or gzip, without ever holding the file."""
 
-import gzip
-import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
-from typing import BinaryIO, NamedTuple
+from gzip import GzipFile
+from io import BufferedReader, FileIO
+from typing import NamedTuple
 
 STDIN = "-"
 MAX_LINE = 64 * 1024 * 1024
@@ -22,7 +21,7 @@ class InputError(Exception):
 
 
 class Line(NamedTuple):
-    """A line that is not blank; what is longer than ``MAX_LINE`` is cut one byte after."""
+    """A line that is not blank; one longer than ``MAX_LINE`` is cut a byte after that."""
 
     source: str
     number: int
@@ -37,15 +36,13 @@ class Line(NamedTuple):
 class Input:
     """A file or standard input that is being read."""
 
-    def __init__(self, source: str, file: BufferedReader) -> None:
+    def __init__(self, source: str, file: "BufferedReader[FileIO]") -> None:
         self._source = source
         self._file = file
-        zipped = file.peek(len(_GZIP)).startswith(_GZIP)
-        self._content: BinaryIO = gzip.open(file) if zipped else file  # type: ignore[assignment]
 
     def position(self) -> int:
-        """Return how many bytes of the file, packed as it is, have been read."""
-        return self._file.tell()
+        """Return how many bytes of the file, packed as it may be, have been read."""
+        return self._file.tell() if self._file.seekable() else 0
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines that are not blank.
@@ -55,10 +52,12 @@ class Input:
         """
         number = 0
         try:
-            while data := self._content.readline(MAX_LINE + 1):
+            packed = self._file.peek(len(_GZIP)).startswith(_GZIP)
+            content = GzipFile(fileobj=self._file) if packed else self._file
+            while data := content.readline(MAX_LINE + 1):
                 number += 1
                 if len(data) > MAX_LINE:
-                    self._skip_line()
+                    _skip_line(content)
                 if number == 1:
                     data = data.removeprefix(_BOM)
                 if data.strip():
@@ -66,10 +65,11 @@ class Input:
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"{self._source}:{number + 1}: cannot be read: {error}") from error
 
-    def _skip_line(self) -> None:
-        while rest := self._content.readline(_CHUNK):
-            if rest.endswith(b"\n"):
-                return
+
+def _skip_line(content: "BufferedReader[FileIO] | GzipFile") -> None:
+    while rest := content.readline(_CHUNK):
+        if rest.endswith(b"\n"):
+            return
 
 
 @contextmanager
@@ -79,12 +79,9 @@ def open_input(source: str) -> Iterator[Input]:
     Raises:
         InputError: it cannot be opened.
     """
-    if source == STDIN:
-        yield Input("<stdin>", sys.stdin.buffer)
-        return
     try:
-        file = open(source, "rb")
+        file = FileIO(0, closefd=False) if source == STDIN else FileIO(source)
     except OSError as error:
-        raise InputError(f"{source}: {error.strerror}") from error
-    with file:
-        yield Input(source, file)
+        raise InputError(f"{source}: cannot be opened: {error.strerror}") from error
+    with BufferedReader(file) as buffered:
+        yield Input("<stdin>" if source == STDIN else source, buffered)

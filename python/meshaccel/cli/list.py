@@ -6,11 +6,11 @@ from typing import get_args
 
 import click
 import httpx
-from rich.text import Text
 
-from meshaccel.cli import output
+from meshaccel.cli import output, tables
 from meshaccel.cli.client import Client, Parameters, registry_option
 from meshaccel.cli.records import Agent, Page
+from meshaccel.cli.tables import Column, Table
 from meshaccel.models import AgentStatus, AgentType
 
 PAGE_SIZE = 500
@@ -29,9 +29,13 @@ Examples:
 
 @click.command("list", epilog=_EPILOG)
 @registry_option
-@click.option("--status", type=click.Choice(get_args(AgentStatus)), help="Only agents so well.")
+@click.option(
+    "--status", type=click.Choice(get_args(AgentStatus)), help="Only agents with this status."
+)
 @click.option("--namespace", help="Only agents of this namespace.")
-@click.option("--type", "agent_type", type=click.Choice(get_args(AgentType)), help="Only these.")
+@click.option(
+    "--type", "agent_type", type=click.Choice(get_args(AgentType)), help="Only agents of this type."
+)
 @click.option(
     "--capability",
     "capabilities",
@@ -68,12 +72,16 @@ def command(  # noqa: PLR0913  one for each option
         pages = _pages(client, parameters)
         if as_json:
             output.print_json_array(bytes(raw) for page in pages for raw in page.agents or ())
-        else:
-            _print_table(
-                _row(client.decode(raw, Agent), page.timestamp or datetime.now(UTC))
-                for page in pages
-                for raw in page.agents or ()
-            )
+            return
+        table = _table()
+        for page in pages:
+            now = page.timestamp or datetime.now(UTC)
+            for raw in page.agents or ():
+                _add(table, client.decode(raw, Agent), now)
+    if table:
+        table.print()
+    else:
+        click.echo("no agents", err=True)
 
 
 def _pages(client: Client, parameters: Parameters) -> Iterator[Page]:
@@ -85,34 +93,28 @@ def _pages(client: Client, parameters: Parameters) -> Iterator[Page]:
         yield page
 
 
-def _print_table(rows: Iterator[tuple[Text, ...]]) -> None:
-    table = output.table(
-        output.column("ID", keep=True),
-        output.column("NAME"),
-        output.column("TYPE"),
-        output.column("STATUS"),
-        output.column("DEPS", right=True),
-        output.column("CAPABILITIES", right=True),
-        output.column("LAST SEEN"),
-        output.column("ENDPOINT"),
+def _table() -> Table:
+    return Table(
+        Column("ID", fit="wrap"),
+        Column("NAME", fit="cut"),
+        Column("TYPE"),
+        Column("STATUS"),
+        Column("DEPS", right=True),
+        Column("CAPABILITIES", right=True),
+        Column("LAST SEEN"),
+        Column("ENDPOINT", fit="cut"),
     )
-    for row in rows:
-        table.add_row(*row)
-    if not table.row_count:
-        click.echo("no agents", err=True)
-        return
-    output.console().print(table)
 
 
-def _row(agent: Agent, now: datetime) -> tuple[Text, ...]:
-    seen = "-" if agent.last_seen is None else output.ago((now - agent.last_seen).total_seconds())
-    return (
-        output.cell(agent.id),
-        output.cell(agent.name),
-        output.cell(agent.agent_type),
-        output.status_cell(agent.status),
-        output.cell(f"{agent.dependencies_resolved}/{agent.total_dependencies}"),
-        output.cell(str(len(agent.own_capabilities))),
-        output.cell(seen),
-        output.cell(agent.endpoint),
+def _add(table: Table, agent: Agent, now: datetime) -> None:
+    seen = "-" if agent.last_seen is None else tables.ago((now - agent.last_seen).total_seconds())
+    table.add(
+        agent.id,
+        agent.name,
+        agent.agent_type,
+        tables.status(agent.status),
+        f"{agent.dependencies_resolved}/{agent.total_dependencies}",
+        str(len(agent.own_capabilities)),
+        seen,
+        agent.endpoint,
     )

@@ -8,10 +8,9 @@ from importlib.util import find_spec
 
 import click
 
-from meshaccel.cli import logs
-from meshaccel.cli.durations import Duration
+from meshaccel.cli import logs, values
+from meshaccel.cli.durations import duration, duration_or_zero
 from meshaccel.cli.output import Failure
-from meshaccel.cli.values import DatabasePath, LogLevel, refuse_tls
 from meshaccel.errors import DatabaseError, IncompatibleDatabaseError
 from meshaccel.http.app import DEFAULT_MAX_BODY
 from meshaccel.http.server import ServerSettings, serve
@@ -55,7 +54,7 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
 )
 @click.option(
     "--database",
-    type=DatabasePath(),
+    type=values.database_path,
     metavar="PATH",
     envvar="DATABASE_URL",
     show_envvar=True,
@@ -64,7 +63,8 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
 )
 @click.option(
     "--timeout",
-    type=Duration(),
+    type=duration,
+    metavar="DURATION",
     envvar="DEFAULT_TIMEOUT_THRESHOLD",
     show_envvar=True,
     default="20s",
@@ -72,7 +72,8 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
 )
 @click.option(
     "--check-interval",
-    type=Duration(),
+    type=duration,
+    metavar="DURATION",
     envvar="HEALTH_CHECK_INTERVAL",
     show_envvar=True,
     default="10s",
@@ -80,7 +81,8 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
 )
 @click.option(
     "--retention",
-    type=Duration(or_zero=True),
+    type=duration_or_zero,
+    metavar="DURATION",
     envvar="MCP_MESH_RETENTION",
     show_envvar=True,
     default="1h",
@@ -88,7 +90,8 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
 )
 @click.option(
     "--sweep-interval",
-    type=Duration(),
+    type=duration,
+    metavar="DURATION",
     envvar="MCP_MESH_SWEEP_INTERVAL",
     show_envvar=True,
     default="5m",
@@ -104,7 +107,8 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
 )
 @click.option(
     "--startup-grace",
-    type=Duration(or_zero=True),
+    type=duration_or_zero,
+    metavar="DURATION",
     envvar="MESHACCEL_STARTUP_GRACE",
     show_envvar=True,
     default="30s",
@@ -121,7 +125,8 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
 )
 @click.option(
     "--log-level",
-    type=LogLevel(),
+    type=values.log_level,
+    metavar="LEVEL",
     envvar="MCP_MESH_LOG_LEVEL",
     show_envvar=True,
     default="INFO",
@@ -133,7 +138,7 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
     expose_value=False,
     envvar="MCP_MESH_TLS_MODE",
     show_envvar=True,
-    callback=refuse_tls,
+    callback=values.refuse_tls,
 )
 def command(  # noqa: PLR0913  one for each option
     *,

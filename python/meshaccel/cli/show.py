@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import click
 import httpx
-from rich.console import Console
-from rich.text import Text
 
-from meshaccel.cli import output
+from meshaccel.cli import output, tables
 from meshaccel.cli.client import Client, agent_path, registry_option
 from meshaccel.cli.records import Agent, Capability, Resolution
+from meshaccel.cli.tables import Cell, Column, Table
 
 _EPILOG = """
 \b
@@ -37,95 +36,95 @@ def command(*, agent: str, registry: httpx.URL, as_json: bool) -> None:
     if as_json:
         click.echo(output.json_text(answer, indent=2))
         return
-    console = output.console()
-    _print_fields(console, found)
-    _print_capabilities(console, found)
-    _print_resolutions(console, "Dependencies", found.dependency_resolutions)
-    _print_resolutions(console, "LLM tools", found.llm_tool_resolutions)
-    _print_resolutions(console, "LLM providers", found.llm_provider_resolutions)
+    _print_fields(found)
+    _print_capabilities(found)
+    _print_resolutions("Dependencies", found.dependency_resolutions)
+    _print_resolutions("LLM tools", found.llm_tool_resolutions)
+    _print_resolutions("LLM providers", found.llm_provider_resolutions)
 
 
-def _print_fields(console: Console, agent: Agent) -> None:
-    fields = output.table("", "", header=False)
+def _print_fields(agent: Agent) -> None:
+    table = Table(Column(""), Column("", fit="wrap"))
     for name, value in _fields(agent):
-        if value:
-            fields.add_row(output.cell(name, "bold"), value)
-    console.print(fields)
+        cell = Cell(value) if isinstance(value, str) else value
+        if cell.text:
+            table.add(Cell(name, "bold"), cell)
+    table.print()
 
 
-def _fields(agent: Agent) -> Iterator[tuple[str, Text]]:
-    yield "id", output.cell(agent.id)
-    yield "name", output.cell(agent.name)
-    yield "status", output.status_cell(agent.status)
-    yield "type", output.cell(agent.agent_type)
-    yield "namespace", output.cell(agent.namespace)
-    yield "version", output.cell(agent.version)
-    yield "runtime", output.cell(agent.runtime)
-    yield "endpoint", output.cell(agent.endpoint)
-    yield "registered", output.cell(output.time_text(agent.created_at))
+def _fields(agent: Agent) -> Iterator[tuple[str, Cell | str]]:
+    yield "id", agent.id
+    yield "name", agent.name
+    yield "status", tables.status(agent.status)
+    yield "type", agent.agent_type
+    yield "namespace", agent.namespace
+    yield "version", agent.version
+    yield "runtime", agent.runtime
+    yield "endpoint", agent.endpoint
+    yield "registered", tables.time(agent.created_at)
     # An agent that was imported gives no signs of life.
-    yield "last seen", output.cell(output.time_text(agent.last_seen) if agent.leased else "")
-    yield "source", output.cell(agent.source or "")
-    yield "tags", output.cell(", ".join(agent.tags))
-    labels = (f"{name}={value}" for name, value in sorted(agent.labels.items()))
-    yield "labels", output.lines(labels)
-    yield "description", output.lines(agent.description.splitlines())
+    yield "last seen", tables.time(agent.last_seen) if agent.leased else ""
+    yield "source", agent.source or ""
+    yield "tags", ", ".join(agent.tags)
+    for name, value in sorted(agent.labels.items()):
+        yield f"label {name}", value
+    yield "description", Cell(agent.description, lines=True)
 
 
-def _print_capabilities(console: Console, agent: Agent) -> None:
+def _print_capabilities(agent: Agent) -> None:
     own = agent.own_capabilities
-    table = output.table(
-        output.column("NAME", keep=True),
-        output.column("FUNCTION"),
-        output.column("VERSION"),
-        output.column("AVAILABLE"),
-        output.column("TAGS"),
-        output.column("DESCRIPTION"),
+    table = Table(
+        Column("NAME", fit="wrap"),
+        Column("FUNCTION", fit="wrap"),
+        Column("VERSION"),
+        Column("AVAILABLE", fit="wrap"),
+        Column("TAGS", fit="wrap"),
+        Column("DESCRIPTION", fit="cut"),
     )
     for capability in own:
-        table.add_row(
-            output.cell(capability.name),
-            output.cell(capability.function_name),
-            output.cell(capability.version),
+        table.add(
+            capability.name,
+            capability.function_name,
+            capability.version,
             _availability(capability),
-            output.cell(", ".join(capability.tags)),
-            output.cell(" ".join(capability.description.split())),
+            ", ".join(capability.tags),
+            " ".join(capability.description.split()),
         )
     framework = len(agent.capabilities or ()) - len(own)
-    title = f"Capabilities ({len(own)}{f', and {framework} of the framework' * bool(framework)})"
-    _print_section(console, title, table)
+    _print_section(f"Capabilities ({len(own)})", table)
+    if framework:
+        click.echo(f"and {framework} of the framework")
 
 
-def _availability(capability: Capability) -> Text:
+def _availability(capability: Capability) -> Cell:
     if capability.available:
-        return output.cell("yes", "green")
-    return output.cell(f"no: {capability.unavailable_reason or 'no reason given'}", "red")
+        return Cell("yes", "green")
+    return Cell(f"no: {capability.unavailable_reason or 'no reason given'}", "red")
 
 
-def _print_resolutions(
-    console: Console, title: str, resolutions: Sequence[Resolution] | None
-) -> None:
-    table = output.table(
-        output.column("FUNCTION"),
-        output.column("NEEDS", keep=True),
-        output.column("STATUS"),
-        output.column("SERVED BY", keep=True),
-        output.column("ENDPOINT"),
+def _print_resolutions(title: str, resolutions: Sequence[Resolution] | None) -> None:
+    if not resolutions:
+        return
+    table = Table(
+        Column("FUNCTION", fit="wrap"),
+        Column("NEEDS", fit="wrap"),
+        Column("STATUS"),
+        Column("SERVED BY", fit="wrap"),
+        Column("ENDPOINT", fit="wrap"),
     )
-    for told in resolutions or ():
-        table.add_row(
-            output.cell(told.function_name),
-            output.cell(told.wanted),
-            output.status_cell(told.status),
-            output.cell(told.provider),
-            output.cell(told.endpoint or "-"),
+    for told in resolutions:
+        table.add(
+            told.function_name,
+            told.wanted,
+            tables.status(told.status),
+            told.provider,
+            told.endpoint or "-",
         )
-    if table.row_count:
-        _print_section(console, f"{title} ({table.row_count})", table)
+    _print_section(f"{title} ({len(table)})", table)
 
 
-def _print_section(console: Console, title: str, table: output.Table) -> None:
-    console.print()
-    console.print(Text(title, "bold"))
-    if table.row_count:
-        console.print(table)
+def _print_section(title: str, table: Table) -> None:
+    click.echo()
+    click.secho(title, bold=True)
+    if table:
+        table.print()

@@ -21,43 +21,25 @@ _LEVELS = {
 }
 
 
-class DatabasePath(click.ParamType):
-    """Where the SQLite file is. What is refused is never repeated: it may hold a password."""
-
-    name = "path"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the path of a file."""
-        if value == ":memory:":
-            return value
-        url = _SQLITE.fullmatch(value)
-        if url:
-            return url["path"]
-        if _SCHEME.match(value) or _KEYWORDS.search(value):
-            self.fail(
-                "this version stores in SQLite only: expected the path of a file, or "
-                "sqlite:///relative/path or sqlite:////absolute/path without parameters.",
-                param,
-                ctx,
-            )
-        return value
+def database_path(value: str) -> str:
+    """Return the path of a SQLite file. What is refused is not repeated: it may hold a password."""
+    url = _SQLITE.fullmatch(value)
+    if url:
+        return url["path"]
+    if _SCHEME.match(value) or _KEYWORDS.search(value):
+        raise click.BadParameter(
+            "this version stores in SQLite only: expected the path of a file, or "
+            "sqlite:///relative/path or sqlite:////absolute/path without parameters."
+        )
+    return value
 
 
-class LogLevel(click.ParamType):
-    """A level of ``logging`` by its name, in any case."""
-
-    name = "level"
-
-    def convert(
-        self, value: str | int, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the level's number."""
-        if isinstance(value, int):
-            return value
-        level = _LEVELS.get(value.strip().upper())
-        if level is None:
-            self.fail(f"{value!r} is not one of {', '.join(_LEVELS)}.", param, ctx)
-        return level
+def log_level(value: str) -> int:
+    """Return the number of a level of ``logging``, named in any case."""
+    level = _LEVELS.get(value.strip().upper())
+    if level is None:
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(_LEVELS)}.")
+    return level
 
 
 def refuse_tls(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

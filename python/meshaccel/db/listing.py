@@ -82,7 +82,7 @@ def _conditions(query: AgentQuery) -> tuple[str, dict[str, object]]:
                 SELECT 1 FROM agent_capabilities ac
                 JOIN capabilities c ON c.digest = ac.digest
                 JOIN json_each(:capabilities) w ON {match}
-                WHERE ac.agent_id = agents.id
+                WHERE ac.agent_id = agents.id AND c.name <> ''
             )"""
         )
         parameters["capabilities"] = msgspec.json.encode(query.capabilities).decode()

@@ -131,7 +131,7 @@ class App:
     async def _post_heartbeat(self, request: Request) -> Response:
         body = await request.body()
         body_digest = digest_bytes(body)
-        answer = self._registry.register_again(body_digest)
+        answer = await self._registry.register_again(body_digest)
         if answer is None:
             declaration = wire.read_declaration(body)
             try:

@@ -20,7 +20,7 @@ from meshaccel.registry.listing import AgentInfo, Lister, needs_fleet
 from meshaccel.registry.resolution import Resolver, Wiring
 from meshaccel.registry.sessions import Sessions
 
-MAX_PAGES = 64
+MAX_PAGES = 16
 """Different queries whose pages are kept."""
 
 AGENTS_PER_TURN = 64

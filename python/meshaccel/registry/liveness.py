@@ -54,6 +54,8 @@ class Liveness:
         """Write the signs of life and the events since the last time, in one transaction."""
         beats = self._sessions.take_unwritten()
         happened, self._events = self._events, []
+        if not beats and not happened:
+            return
         now_us = self._clock.now_us()
 
         def write(conn: sqlite3.Connection) -> None:

@@ -157,19 +157,20 @@ class AgentRegistry:
         )
         return await self._tell(registered.record.id)
 
-    def register_again(self, body_digest: bytes) -> Answer | None:
-        """Answer a request that was answered before, if nothing has changed since.
+    async def register_again(self, body_digest: bytes) -> Answer | None:
+        """Answer the very request that led to an agent's present record, without reading it.
 
-        Neither waits nor touches the database. None means: call ``register``.
+        None means: the request is another one, call ``register``. If the agent's wiring is
+        what it was last told, this touches no database.
         """
         session = self._sessions.by_body(body_digest)
         if session is None or not session.healthy:
             return None
-        wiring = self._derived.cached_wiring(session.agent_id)
-        if wiring is None or session.told_digest != wiring.digest:
-            return None
         self._sessions.touch(session)
-        return Answer(session.agent_id, wiring, session.warnings)
+        wiring = self._derived.cached_wiring(session.agent_id)
+        if wiring is not None and session.told_digest == wiring.digest:
+            return Answer(session.agent_id, wiring, session.warnings)
+        return await self._tell(session.agent_id)
 
     def heartbeat_at_once(self, agent_id: str) -> Signal | None:
         """Note a sign of life; None if what it signals must be read: call ``heartbeat``."""
@@ -187,7 +188,10 @@ class AgentRegistry:
         signal = self.heartbeat_at_once(agent_id)
         if signal is not None:
             return signal
-        wiring = await self._derived.wiring(agent_id)
+        try:
+            wiring = await self._derived.wiring(agent_id)
+        except UnknownAgentError:
+            return Signal.UNKNOWN
         session = self._sessions.get(agent_id)
         if session is None or not session.healthy:
             return Signal.UNKNOWN

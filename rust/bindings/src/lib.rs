@@ -8,7 +8,7 @@ mod group;
 
 #[pymodule]
 mod _native {
-    use super::{PyModule, PyResult, Bound, PyModuleMethods};
+    use super::{Bound, PyModule, PyModuleMethods, PyResult};
 
     #[pymodule_export]
     use super::group::RowGrouper;
