@@ -2,10 +2,12 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -83,7 +85,8 @@ class Terminal:
     def close(self) -> None:
         """End everything that was started."""
         for server in self._servers:
-            subprocess.run(["kill", "-KILL", f"-{server.pid}"], check=False)
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
             server.wait()
         self._log.close()
 

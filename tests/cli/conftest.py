@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from tests.service import Service
 
 from meshaccel.cli import main
-from tests.service import Service
 
 Json = dict[str, Any]
 
@@ -18,7 +18,8 @@ Json = dict[str, Any]
 class Run(Protocol):
     """Runs the command with these arguments; nothing that it raises is hidden."""
 
-    def __call__(self, *arguments: str, **environment: str) -> Result: ...
+    def __call__(self, *arguments: str, **environment: str) -> Result:
+        """Return what came of it."""
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """Durations as Go and people write them."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,7 +68,5 @@ def test_parts_add_up(hours: int, minutes: int, seconds: int, milliseconds: int)
 
 @given(st.text())
 def test_any_text_is_seconds_or_refused(text: str) -> None:
-    try:
+    with suppress(ValueError):
         assert 0 <= parse_duration(text) <= LONGEST_S
-    except ValueError:
-        pass

@@ -48,8 +48,12 @@ def _formatter(*, terminal: bool) -> logging.Formatter:
 
 
 def _for_terminals() -> list[Processor]:
-    # Rich tracebacks would print local variables, and with them whatever a request held.
-    return [_make_safe, ConsoleRenderer(exception_formatter=plain_traceback)]
+    return [
+        structlog.processors.format_exc_info,
+        _make_safe,
+        # Rich tracebacks would print local variables, and with them whatever a request held.
+        ConsoleRenderer(exception_formatter=plain_traceback),
+    ]
 
 
 def _for_programs() -> list[Processor]:
@@ -67,5 +71,9 @@ def _drop_colours(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def _make_safe(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Escape what agents and clients may have put into a log."""
-    return {key: safe(value) if isinstance(value, str) else value for key, value in event.items()}
+    """Escape what agents and clients may have put into a log; a traceback keeps its lines."""
+    trace = event.pop("exception", None)
+    shown = {key: safe(value) if isinstance(value, str) else value for key, value in event.items()}
+    if trace:
+        shown["exception"] = "\n".join(map(safe, trace.splitlines()))
+    return shown
