@@ -49,10 +49,10 @@ class Agent:
             self._body = _encoded(self._declaration())
         return self._body
 
-    def respelt(self, nonce: int) -> bytes:
-        """Return the same declaration in bytes that were never sent before."""
+    def respell(self, nonce: int) -> None:
+        """Declare the same from now on, in bytes that were never sent before."""
         timestamp = f"2026-01-01T00:00:00.{nonce:09d}Z"
-        return b'{"timestamp":"%s",%s' % (timestamp.encode(), self.body()[1:])
+        self._body = _encoded({"timestamp": timestamp} | self._declaration())
 
     def _declaration(self) -> Json:
         tools = list(self._tools)

@@ -50,7 +50,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("needs maturin beside the interpreter")
     out = tmp_path_factory.mktemp("dist")
     maturin = Path(sys.executable).parent / "maturin"
-    command = [maturin, "build", "--release", "--quiet", "--out", out]
+    command: list[str | Path] = [maturin, "build", "--release", "--quiet", "--out", out]
     subprocess.run(command, cwd=ROOT, check=True, timeout=300)
     (built,) = out.glob("*.whl")
     return built
@@ -68,9 +68,9 @@ def test_wheel_installs_and_imports(python: str, wheel: Path, tmp_path: Path) ->
     environment = tmp_path / "empty"
     subprocess.run([python, "-m", "venv", environment], check=True)
     binaries = environment / ("Scripts" if os.name == "nt" else "bin")
-    install = [binaries / "python", "-m", "pip", "install", "--quiet", wheel]
+    install: list[str | Path] = [binaries / "python", "-m", "pip", "install", "--quiet", wheel]
     subprocess.run(install, check=True, cwd=tmp_path)
-    isolated = [binaries / "python", "-I", "-W", "error", "-c", PROGRAM]
+    isolated: list[str | Path] = [binaries / "python", "-I", "-W", "error", "-c", PROGRAM]
     printed = subprocess.run(isolated, check=True, cwd=tmp_path, capture_output=True, text=True)
     command = subprocess.run(
         [binaries / "meshaccel", "--version"], check=True, capture_output=True, text=True

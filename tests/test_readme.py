@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-
 from tests.integration.processes import free_port
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = FENCED.findall((ROOT / "README.md").read_text())
 SERVERS = ("make serve", "hello_provider.py", "hello_consumer.py")
 """What marks a command that does not end by itself."""
 

@@ -56,8 +56,22 @@ class LlmProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     namespace: str | None = None
 
 
+class ToolSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a listing and the wiring of an agent need of a tool: all but its schemas."""
+
+    function_name: str | None = None
+    capability: str | None = None
+    version: str | None = None
+    tags: tuple[str, ...] | None = None
+    description: str | None = None
+    dependencies: tuple[Dependency, ...] | None = None
+    kwargs: JsonObject | None = None
+    llm_filter: JsonObject | None = None
+    llm_provider: LlmProviderRequest | None = None
+
+
 class Tool(
-    Struct,
+    ToolSummary,
     frozen=True,
     kw_only=True,
     omit_defaults=True,
@@ -73,12 +87,6 @@ class Tool(
 ):
     """One function that an agent offers under a capability name."""
 
-    function_name: str | None = None
-    capability: str | None = None
-    version: str | None = None
-    tags: tuple[str, ...] | None = None
-    description: str | None = None
-    dependencies: tuple[Dependency, ...] | None = None
     input_schema: JsonObject | None = None
     output_schema: JsonObject | None = None
     input_schema_canonical: JsonObject | None = None
@@ -86,9 +94,6 @@ class Tool(
     output_schema_canonical: JsonObject | None = None
     output_schema_hash: str | None = None
     schema_warnings: tuple[str, ...] | None = None
-    kwargs: JsonObject | None = None
-    llm_filter: JsonObject | None = None
-    llm_provider: LlmProviderRequest | None = None
 
 
 class Candidate(Struct, frozen=True):

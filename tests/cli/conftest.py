@@ -83,3 +83,10 @@ def write_lines(path: Path, records: Iterable[Json]) -> Path:
     """Write records as JSON lines."""
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return path
+
+
+def summary(agents: int, **counts: int) -> str:
+    """Return the last line of an import."""
+    outcomes = ("created", "updated", "unchanged", "failed")
+    parts = ", ".join(f"{counts.get(outcome, 0)} {outcome}" for outcome in outcomes)
+    return f"{agents} agents: {parts}\n"

@@ -65,13 +65,13 @@ def test_people_get_colours_and_nothing_else_that_acts() -> None:
 def test_a_traceback_shows_no_values(stream: io.StringIO) -> None:
     """Local variables may be anything that a request held; the message is made harmless."""
     logs.configure(logging.INFO, stream)
-    secret = "".join(["hun", "ter2"])
+    secret = "x" * 99
     try:
         int("\x1b[2J" * len(secret))
     except ValueError:
         logging.getLogger("meshaccel").exception("request failed")
     assert "ValueError: invalid literal" in stream.getvalue()
-    assert "hunter2" not in stream.getvalue()
+    assert secret not in stream.getvalue()
     assert "\x1b[2J" not in stream.getvalue()
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from tests.http.test_signals import Json, VirtualClock, registry_on, tool, wired_to
 from tests.service import Service
 
+from meshaccel.models import Dependency, Tool
 from meshaccel.registry.registration import Declaration
 from meshaccel.registry.service import AgentRegistry
 
@@ -233,6 +234,25 @@ def test_one_agent_posted_twice_at_once_is_one_of_both(server: Service, tmp_path
             answer = client.post("x", *own["tools"])
             assert wired_to(answer, f"f_{kept}") == ["p"]
             assert client.head("x") == 200
+
+
+def test_one_agent_with_other_dependencies_at_once(server: Service, tmp_path: Path) -> None:
+    """The answer to one registration is never put together with the record of another."""
+
+    async def race(registry: AgentRegistry) -> None:
+        for number in range(30):
+            wanted = Dependency(capability=f"cap-{number}")
+            tools = [
+                Tool(function_name="f", capability="own", dependencies=(wanted,) * count)
+                for count in (1, 3, 2)
+            ]
+            versions = [Declaration(agent_id="x", tools=(one,)) for one in tools]
+            answers = await asyncio.gather(*map(registry.register, versions))
+            told = [answer.wiring.wiring.dependencies_resolved["f"] for answer in answers]
+            assert {len(entries) for entries in told} <= {1, 2, 3}
+
+    with registry_on(server, tmp_path / "r.db"):
+        server.call(race)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -56,7 +57,7 @@ class Client:
 
     def head(self, agent_id: str) -> int:
         """Give a sign of life; return the signal."""
-        response = self.http.head(f"/heartbeat/{agent_id}")
+        response = self.http.head(f"/heartbeat/{quote(agent_id)}")
         assert response.content == b""
         return response.status_code
 

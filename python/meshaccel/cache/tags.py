@@ -64,7 +64,7 @@ class TagCache(Generic[V]):
         A value computed in a flight is refused if one of its tags was invalidated while the
         flight was under way: it may have been derived from what has just changed.
         """
-        tags = tuple(tags)
+        tags = tuple(dict.fromkeys(tags))
         if since is not None and since.outlived(tags):
             return False
         self.delete(key)

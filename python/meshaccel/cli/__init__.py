@@ -11,10 +11,11 @@ from meshaccel import __version__
 __all__ = ["main"]
 
 # Module and one-line help by command: what a command needs is imported when it is called, so
-# that `meshaccel --help` answers at once.
+# that `meshaccel --help` answers at once. No module may be called as a built-in function: once
+# imported, it would hide that function in this one.
 _COMMANDS = {
     "serve": ("serve", "Run a registry."),
-    "list": ("list", "List the agents of a registry."),
+    "list": ("listing", "List the agents of a registry."),
     "show": ("show", "Show one agent and how it is wired."),
     "events": ("events", "Show what happened in the mesh."),
     "import": ("importing", "Load agents from JSON Lines files."),
@@ -57,6 +58,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(
+    "meshaccel",
     cls=_LazyGroup,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -42,7 +42,7 @@ Examples:
     help="At most so many.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with all there is.")
-def command(  # noqa: PLR0913  one for each option
+def command(
     *,
     registry: httpx.URL,
     event_type: str | None,
@@ -84,12 +84,12 @@ def _print(events: list[Event]) -> None:
             event.event_type,
             event.agent_id,
             event.function_name or "-",
-            _details(event.data or {}),
+            details(event.data or {}),
         )
     table.print()
 
 
-def _details(data: JsonObject) -> str:
+def details(data: JsonObject) -> str:
     """Say what a person wants to know of an event's data; ``--json`` has the rest."""
     match data:
         case {"spec": {"capability": str(wanted)}, "chosen": {"agent_id": str(provider)}}:
@@ -102,4 +102,4 @@ def _details(data: JsonObject) -> str:
             # A first registration; its data repeat the agent's record.
             return ""
         case _:
-            return msgspec.json.encode(data).decode()
+            return msgspec.json.encode(data).decode() if data else ""

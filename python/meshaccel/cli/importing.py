@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
@@ -50,7 +51,7 @@ def command(*, files: tuple[str, ...], registry: httpx.URL, as_json: bool) -> No
     """
     run = _Run(files)
     try:
-        with Client(registry) as client, run.progress:
+        with Client(registry) as client, run.display():
             for result in upload(client, run.lines()):
                 run.settle(result)
     except UnreachableError as error:
@@ -69,21 +70,24 @@ class _Run:
         self._counts = Counter({"created": 0, "updated": 0, "unchanged": 0, FAILED: 0})
         self._last: Line | None = None
         self._console = output.console(stderr=True)
-        self.progress = Progress(
+        self._progress = Progress(
             TextColumn("{task.fields[agents]} agents"),
             BarColumn(),
             TaskProgressColumn(),
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
-            disable=not self._console.is_terminal,
         )
-        self._task = self.progress.add_task("", total=_size(files), agents=0)
+        self._task = self._progress.add_task("", total=_size(files), agents=0)
 
     @property
     def failed(self) -> bool:
         """Whether anything could not be imported."""
         return self._counts[FAILED] > 0
+
+    def display(self) -> AbstractContextManager[object]:
+        """Show the progress meanwhile, if somebody is there to see it."""
+        return self._progress if self._console.is_terminal else nullcontext()
 
     def lines(self) -> Iterator[Line]:
         """Yield the lines of all files; a file that cannot be read counts as a failure."""
@@ -93,7 +97,7 @@ class _Run:
                 with open_input(file) as opened:
                     for line in opened.lines():
                         yield line
-                        self.progress.update(self._task, completed=before + opened.position())
+                        self._progress.update(self._task, completed=before + opened.position())
                     before += opened.position()
             except InputError as error:
                 self._counts[FAILED] += 1
@@ -103,7 +107,7 @@ class _Run:
         """Note what became of a line."""
         self._counts[result.outcome] += 1
         self._last = result.line
-        self.progress.update(self._task, agents=self._counts.total())
+        self._progress.update(self._task, agents=self._counts.total())
         if result.reason:
             self._report(f"{result.line.place}: {result.reason}")
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
@@ -180,7 +181,8 @@ def command(  # noqa: PLR0913  one for each option
     except IncompatibleDatabaseError as error:
         raise Failure(f"{database}: {error}") from error
     except DatabaseError as error:
-        raise Failure(str(error)) from error
+        hint = "" if Path(database).parent.is_dir() else "; its directory does not exist"
+        raise Failure(f"{error}{hint}") from error
     except OSError as error:
         raise Failure(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 

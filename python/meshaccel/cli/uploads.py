@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from meshaccel.cli.client import Client, RefusedError, agent_path
+from meshaccel.cli.client import Client, RefusedError, UnreachableError, agent_path
 from meshaccel.cli.lines import MAX_LINE, Line
 from meshaccel.cli.records import Imported
 
@@ -83,8 +83,22 @@ def _read_key(line: Line) -> tuple[str | None, str]:
 
 
 def _put(client: Client, agent_id: str, line: Line) -> Result:
+    path = agent_path(agent_id)
     try:
-        answer = client.put(agent_path(agent_id), line.data)
+        return _outcome(client, path, line)
+    except UnreachableError:
+        # A kept connection was closed meanwhile, or broken off because of this very record:
+        # neither means that the registry is gone.
+        client.get("/health")
+    try:
+        return _outcome(client, path, line)
+    except UnreachableError:
+        return Result(line, FAILED, "the registry breaks off the connection: is it too large?")
+
+
+def _outcome(client: Client, path: str, line: Line) -> Result:
+    try:
+        answer = client.put(path, line.data)
     except RefusedError as error:
         return Result(line, FAILED, error.message)
     return Result(line, client.decode(answer, Imported).outcome)

@@ -1,15 +1,14 @@
 """Statements on agents and their capabilities. All run inside a caller's transaction."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from msgspec import Struct
 
-from meshaccel.content import digest
 from meshaccel.db import rows
 from meshaccel.db.rows import AGENT_COLUMNS
-from meshaccel.models import AgentRecord, AgentStatus, Tool
+from meshaccel.models import Agent, AgentRecord, AgentStatus, JsonObject, Tool
 
 encode = msgspec.json.encode
 
@@ -26,8 +25,18 @@ class Stored(Struct, frozen=True):
 
     record: AgentRecord
     status: AgentStatus
+    created_at_us: int
     content_hash: bytes
     tools: tuple[StoredTool, ...]
+
+
+_SAVE_AGENT = f"""
+INSERT INTO agents ({", ".join(AGENT_COLUMNS)}, endpoint, content_hash)
+VALUES ({", ".join("?" * (len(AGENT_COLUMNS) + 2))})
+ON CONFLICT (id) DO UPDATE SET
+    {", ".join(f"{column} = excluded.{column}" for column in AGENT_COLUMNS[1:])},
+    endpoint = excluded.endpoint, content_hash = excluded.content_hash
+"""
 
 
 def next_revision(conn: sqlite3.Connection) -> int:
@@ -61,65 +70,44 @@ def stored(conn: sqlite3.Connection, agent_id: str) -> Stored | None:
     return Stored(
         rows.record(columns, ()),
         columns["status"],
+        columns["created_at_us"],
         row[-1],
         tuple(StoredTool(*tool) for tool in tools),
     )
 
 
 def save(
-    conn: sqlite3.Connection, record: AgentRecord, content_hash: bytes, *, now_us: int
-) -> tuple[StoredTool, ...]:
-    """Insert or replace an agent as healthy, under a new revision; return its stored tools."""
-    conn.execute(
-        """
-        INSERT INTO agents (
-            id, name, agent_type, runtime, version, description, namespace,
-            http_host, http_port, url, endpoint, a2a_producer, a2a_consumer,
-            surfaces, tags, labels, source, leased, status, content_hash, revision, created_at_us, updated_at_us
-        ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'healthy', ?, ?, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET
-            name = excluded.name, agent_type = excluded.agent_type, runtime = excluded.runtime,
-            version = excluded.version, description = excluded.description,
-            namespace = excluded.namespace, http_host = excluded.http_host,
-            http_port = excluded.http_port, url = excluded.url, endpoint = excluded.endpoint,
-            a2a_producer = excluded.a2a_producer, a2a_consumer = excluded.a2a_consumer,
-            surfaces = excluded.surfaces, tags = excluded.tags, labels = excluded.labels,
-            source = excluded.source, leased = excluded.leased, status = 'healthy',
-            content_hash = excluded.content_hash, revision = excluded.revision,
-            updated_at_us = excluded.updated_at_us
-        """,
-        (
-            record.id,
-            record.name,
-            record.agent_type,
-            record.runtime,
-            record.version,
-            record.description,
-            record.namespace,
-            record.http_host,
-            record.http_port,
-            record.url,
-            record.endpoint,
-            record.a2a_producer,
-            record.a2a_consumer,
-            encode(record.surfaces).decode(),
-            encode(record.tags).decode(),
-            encode(record.labels).decode(),
-            record.source,
-            record.leased,
-            content_hash,
-            next_revision(conn),
-            now_us,
-            now_us,
-        ),
+    conn: sqlite3.Connection,
+    record: AgentRecord,
+    tools: Sequence[StoredTool],
+    content_hash: bytes,
+    *,
+    replacing: Stored | None,
+    now_us: int,
+) -> Agent:
+    """Insert or replace an agent as healthy, under a new revision.
+
+    ``tools`` are those of the record, with their digests. Rows that stay the same are left
+    alone.
+    """
+    agent = Agent(
+        record=record,
+        status="healthy",
+        revision=next_revision(conn),
+        created_at_us=replacing.created_at_us if replacing else now_us,
+        updated_at_us=now_us,
     )
-    conn.execute("DELETE FROM tombstones WHERE agent_id = ?", (record.id,))
-    conn.execute(
-        "INSERT INTO leases (agent_id, last_seen_us) VALUES (?1, ?2)"
-        " ON CONFLICT (agent_id) DO UPDATE SET last_seen_us = ?2",
-        (record.id, now_us),
-    )
-    return _replace_tools(conn, record, now_us=now_us)
+    values = (*rows.agent_values(agent), record.endpoint, content_hash)
+    conn.execute(_SAVE_AGENT, values)
+    if replacing is None:
+        conn.execute("DELETE FROM tombstones WHERE agent_id = ?", (record.id,))
+        conn.execute(
+            "INSERT INTO leases (agent_id, last_seen_us) VALUES (?, ?)", (record.id, now_us)
+        )
+    before = replacing.tools if replacing else ()
+    _save_definitions(conn, record, tools, known={tool.digest for tool in before}, now_us=now_us)
+    _link_tools(conn, record, tools, before)
+    return agent
 
 
 def set_status(
@@ -169,19 +157,18 @@ def required_edges(
     found = conn.execute(
         """
         WITH RECURSIVE edge (source, target) AS (
-            SELECT DISTINCT c.name, d.capability
-            FROM capabilities c
-            JOIN dependencies d ON d.digest = c.digest AND d.required
+            SELECT value, NULL FROM json_each(:names)
+            UNION
+            SELECT c.name, d.capability
+            FROM edge
+            CROSS JOIN capabilities c ON c.name = coalesce(edge.target, edge.source)
+            CROSS JOIN dependencies d ON d.digest = c.digest AND d.required
             WHERE EXISTS (
                 SELECT 1 FROM agent_capabilities ac
                 WHERE ac.digest = c.digest AND ac.agent_id <> :ignoring
             )
-        ), reached (name) AS (
-            SELECT value FROM json_each(:names)
-            UNION
-            SELECT edge.target FROM reached JOIN edge ON edge.source = reached.name
         )
-        SELECT edge.source, edge.target FROM edge JOIN reached ON reached.name = edge.source
+        SELECT source, target FROM edge WHERE target IS NOT NULL
         """,
         {"ignoring": ignoring, "names": encode(list(names)).decode()},
     )
@@ -191,61 +178,75 @@ def required_edges(
     return edges
 
 
-def _replace_tools(
-    conn: sqlite3.Connection, record: AgentRecord, *, now_us: int
-) -> tuple[StoredTool, ...]:
-    before = _tool_digests(conn, record.id)
-    saved = tuple(_save_definition(conn, tool) for tool in record.tools)
-    conn.execute("DELETE FROM agent_capabilities WHERE agent_id = ?", (record.id,))
+def _save_definitions(
+    conn: sqlite3.Connection,
+    record: AgentRecord,
+    tools: Sequence[StoredTool],
+    *,
+    known: set[bytes],
+    now_us: int,
+) -> None:
+    new = [
+        (stored.digest, tool)
+        for stored, tool in zip(tools, record.tools, strict=True)
+        if stored.digest not in known
+    ]
+    if not new:
+        return
     conn.executemany(
-        "INSERT INTO agent_capabilities (agent_id, position, digest, function_name)"
+        "INSERT OR IGNORE INTO capabilities (digest, name, definition) VALUES (?, ?, ?)",
+        [(key, tool.capability or "", encode(tool).decode()) for key, tool in new],
+    )
+    conn.executemany(
+        "INSERT OR IGNORE INTO dependencies (digest, position, capability, required)"
         " VALUES (?, ?, ?, ?)",
         [
-            (record.id, position, tool.digest, declared.function_name)
-            for position, (declared, tool) in enumerate(zip(record.tools, saved, strict=True))
+            (key, position, dependency.capability or "", bool(dependency.required))
+            for key, tool in new
+            for position, dependency in enumerate(tool.dependencies or ())
         ],
     )
-    _forget_unused(conn, before - {tool.digest for tool in saved})
-    _save_schemas(conn, record, now_us=now_us)
-    return saved
-
-
-def _save_definition(conn: sqlite3.Connection, tool: Tool) -> StoredTool:
-    key = digest(tool)
-    name = tool.capability or ""
-    added = conn.execute(
-        "INSERT OR IGNORE INTO capabilities (digest, name, definition) VALUES (?, ?, ?)",
-        (key, name, encode(tool).decode()),
-    ).rowcount
-    if added:
-        conn.executemany(
-            "INSERT INTO dependencies (digest, position, capability, required) VALUES (?, ?, ?, ?)",
-            [
-                (key, position, dependency.capability or "", bool(dependency.required))
-                for position, dependency in enumerate(tool.dependencies or ())
-            ],
-        )
-    return StoredTool(key, name)
-
-
-def _save_schemas(conn: sqlite3.Connection, record: AgentRecord, *, now_us: int) -> None:
-    schemas = {
-        schema_hash: canonical
-        for tool in record.tools
-        for schema_hash, canonical in (
-            (tool.input_schema_hash, tool.input_schema_canonical),
-            (tool.output_schema_hash, tool.output_schema_canonical),
-        )
-        if schema_hash and canonical is not None
-    }
     conn.executemany(
         "INSERT OR IGNORE INTO schemas (hash, canonical, runtime_origin, created_at_us)"
         " VALUES (?, ?, ?, ?)",
         [
             (schema_hash, encode(canonical).decode(), record.runtime, now_us)
-            for schema_hash, canonical in schemas.items()
+            for _, tool in new
+            for schema_hash, canonical in _published_schemas(tool)
         ],
     )
+
+
+def _published_schemas(tool: Tool) -> Iterator[tuple[str, JsonObject]]:
+    for schema_hash, canonical in (
+        (tool.input_schema_hash, tool.input_schema_canonical),
+        (tool.output_schema_hash, tool.output_schema_canonical),
+    ):
+        if schema_hash and canonical is not None:
+            yield schema_hash, canonical
+
+
+def _link_tools(
+    conn: sqlite3.Connection,
+    record: AgentRecord,
+    tools: Sequence[StoredTool],
+    before: Sequence[StoredTool],
+) -> None:
+    conn.executemany(
+        "INSERT OR REPLACE INTO agent_capabilities (agent_id, position, digest, function_name)"
+        " VALUES (?, ?, ?, ?)",
+        [
+            (record.id, position, stored.digest, tool.function_name)
+            for position, (stored, tool) in enumerate(zip(tools, record.tools, strict=True))
+            if position >= len(before) or before[position].digest != stored.digest
+        ],
+    )
+    if len(before) > len(tools):
+        conn.execute(
+            "DELETE FROM agent_capabilities WHERE agent_id = ? AND position >= ?",
+            (record.id, len(tools)),
+        )
+    _forget_unused(conn, {tool.digest for tool in before} - {tool.digest for tool in tools})
 
 
 def _tool_digests(conn: sqlite3.Connection, agent_id: str) -> set[bytes]:

@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from meshaccel.db import rows
@@ -39,6 +38,9 @@ JOIN agent_capabilities ac ON ac.digest = c.digest
 JOIN agents a ON a.id = ac.agent_id
 """
 
+MAX_NAMES = 16_384
+"""Capabilities looked up by one statement; SQLite takes 32,766 parameters."""
+
 _ORDER = " ORDER BY a.created_at_us, a.id, ac.position"
 
 _grouper = RowGrouper(_SHAPE)
@@ -47,12 +49,16 @@ _grouper = RowGrouper(_SHAPE)
 def offers(conn: sqlite3.Connection, names: Iterable[str]) -> dict[str, Offers]:
     """Return the offers of each named capability; nobody's is an empty one."""
     wanted = list(names)
-    found = conn.execute(
-        f"{_SELECT} WHERE c.name IN (SELECT value FROM json_each(?)) {_ORDER}",
-        (msgspec.json.encode(wanted).decode(),),
-    )
-    groups = {group["name"]: _offers(group["offers"]) for group in _grouper.group(found)}
-    return {name: groups.get(name, Offers()) for name in wanted}
+    offered = {name: Offers() for name in wanted}
+    for start in range(0, len(wanted), MAX_NAMES):
+        some = wanted[start : start + MAX_NAMES]
+        # The number of parameters is a power of two, so that few statements are prepared.
+        some += some[-1:] * ((1 << (len(some) - 1).bit_length()) - len(some))
+        marks = ",".join("?" * len(some))
+        found = conn.execute(f"{_SELECT} WHERE c.name IN ({marks}) {_ORDER}", some)
+        for group in _grouper.group(found):
+            offered[str(group["name"])] = _offers(group["offers"])
+    return offered
 
 
 def every_offer(conn: sqlite3.Connection) -> tuple[Candidate, ...]:

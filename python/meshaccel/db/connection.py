@@ -1,7 +1,9 @@
 """One SQLite connection, owned by one thread; every unit of work is one hop to that thread."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar
 
 import aiosqlite
@@ -35,12 +37,22 @@ class Connection:
         self._raw = raw
 
     @classmethod
-    async def open(cls, path: str, *, query_only: bool = False) -> "Connection":
-        """Open ``path`` (created if missing).
+    async def open(
+        cls,
+        path: str,
+        *,
+        query_only: bool = False,
+        check: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> "Connection":
+        """Open ``path`` (created if missing), unless ``check`` raises on what is in it.
 
         Raises:
             sqlite3.Error: the file cannot be opened or is not a database.
+            ValueError: the path has a NUL character.
         """
+        # Tried out first: a file that does not pass is left as it is, and aiosqlite leaves a
+        # thread behind that outlives the loop if it cannot open one.
+        await asyncio.to_thread(_try_out, path, check)
         raw = await aiosqlite.connect(
             path,
             # Transactions are ours alone: BEGIN is never implied.
@@ -78,3 +90,10 @@ class Connection:
     async def close(self) -> None:
         """Finish what is queued and close. Closing twice is fine."""
         await self._raw.close()
+
+
+def _try_out(path: str, check: Callable[[sqlite3.Connection], None] | None) -> None:
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("SELECT count(*) FROM sqlite_schema")
+        if check is not None:
+            check(conn)

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from meshaccel.db.connection import Connection
-from meshaccel.db.migrations import migrate
+from meshaccel.db.migrations import migrate, refuse_foreign
 from meshaccel.errors import DatabaseError
 
 T = TypeVar("T")
@@ -34,9 +34,9 @@ class Database:
             DatabaseError: it cannot be opened.
         """
         try:
-            writer = await Connection.open(path)
-        except sqlite3.Error as error:
-            raise DatabaseError(f"cannot open {path}: {error}") from error
+            writer = await Connection.open(path, check=refuse_foreign)
+        except (sqlite3.Error, ValueError) as error:
+            raise DatabaseError(f"cannot open {path!r}: {error}") from error
         try:
             await writer.run(migrate)
             # A second connection to ":memory:" would see a database of its own.

@@ -67,7 +67,7 @@ def latest(conn: sqlite3.Connection, query: EventQuery) -> list[Event]:
     where = " AND ".join(active) or "1"
     rows = conn.execute(
         "SELECT event_type, agent_id, agent_name, function_name, timestamp_us, data"
-        f" FROM events WHERE {where} ORDER BY id DESC LIMIT ?",
+        f" FROM events WHERE {where} ORDER BY timestamp_us DESC, id DESC LIMIT ?",
         (*active.values(), query.limit),
     )
     return [

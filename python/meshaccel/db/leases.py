@@ -41,6 +41,11 @@ def alive_at_us(conn: sqlite3.Connection) -> int | None:
     return row[0]
 
 
+def forget_told(conn: sqlite3.Connection, agent_id: str) -> None:
+    """Note that nothing is certain about what an agent was last told."""
+    conn.execute("UPDATE leases SET wiring_digest = NULL WHERE agent_id = ?", (agent_id,))
+
+
 def write_beats(conn: sqlite3.Connection, beats: Iterable[Beat], *, now_us: int) -> None:
     """Store signs of life in one batch, the registry's own included."""
     conn.executemany(

@@ -1,6 +1,7 @@
 """Statements that read agents with their capabilities: one joined query for any number."""
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec import Struct
 from meshaccel.db import rows
 from meshaccel.db.rows import AGENT_COLUMNS
 from meshaccel.grouping import Child, RowGrouper, Shape
-from meshaccel.models import Agent
+from meshaccel.models import Agent, ToolSummary
 
 
 class AgentQuery(Struct, frozen=True, kw_only=True):
@@ -41,8 +42,29 @@ _SHAPE = Shape(
 _grouper = RowGrouper(_SHAPE)
 
 
-def agents(conn: sqlite3.Connection, query: AgentQuery) -> list[Agent]:
+class AgentSummary(Struct, frozen=True):
+    """An agent for the listing; its ``agent`` is without tools, whose summaries are apart."""
+
+    agent: Agent
+    tools: tuple[ToolSummary, ...]
+
+
+def summaries(conn: sqlite3.Connection, query: AgentQuery) -> list[AgentSummary]:
     """Return the matching agents with all their capabilities, in order of id."""
+    return [
+        AgentSummary(rows.agent(row, ()), tuple(map(rows.tool_summary, _definitions(row))))
+        for row in _read(conn, query)
+    ]
+
+
+def agent(conn: sqlite3.Connection, agent_id: str) -> Agent | None:
+    """Return an agent with all that it declared, or None."""
+    for row in _read(conn, AgentQuery(agent_id=agent_id)):
+        return rows.agent(row, tuple(map(rows.tool, _definitions(row))))
+    return None
+
+
+def _read(conn: sqlite3.Connection, query: AgentQuery) -> list[dict[str, Any]]:
     where, parameters = _conditions(query)
     found = conn.execute(
         f"""
@@ -54,12 +76,11 @@ def agents(conn: sqlite3.Connection, query: AgentQuery) -> list[Agent]:
         """,
         {**parameters, "limit": -1 if query.limit is None else query.limit},
     )
-    return [_agent(row) for row in _grouper.group(found)]
+    return _grouper.group(found)
 
 
-def _agent(row: dict[str, Any]) -> Agent:
-    tools = tuple(rows.tool(capability["definition"]) for capability in row["capabilities"])
-    return rows.agent(row, tools)
+def _definitions(row: dict[str, Any]) -> Iterator[str]:
+    return (capability["definition"] for capability in row["capabilities"])
 
 
 def _conditions(query: AgentQuery) -> tuple[str, dict[str, object]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from meshaccel.models import Agent, AgentRecord, Surface, Tool
+from meshaccel.models import Agent, AgentRecord, Surface, Tool, ToolSummary
 
 AGENT_COLUMNS = (
     "id",
@@ -31,14 +31,48 @@ AGENT_COLUMNS = (
 )
 
 _decode_tool = msgspec.json.Decoder(Tool).decode
+_decode_summary = msgspec.json.Decoder(ToolSummary).decode
 _decode_surfaces = msgspec.json.Decoder(tuple[Surface, ...]).decode
 _decode_strings = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_labels = msgspec.json.Decoder(dict[str, str]).decode
 
 
+def agent_values(agent: Agent) -> tuple[object, ...]:
+    """Return the values of ``AGENT_COLUMNS`` of an agent."""
+    record = agent.record
+    return (
+        record.id,
+        record.name,
+        record.agent_type,
+        record.runtime,
+        record.version,
+        record.description,
+        record.namespace,
+        record.http_host,
+        record.http_port,
+        record.url,
+        record.a2a_producer,
+        record.a2a_consumer,
+        msgspec.json.encode(record.surfaces).decode(),
+        msgspec.json.encode(record.tags).decode(),
+        msgspec.json.encode(record.labels).decode(),
+        record.source,
+        record.leased,
+        agent.status,
+        agent.revision,
+        agent.created_at_us,
+        agent.updated_at_us,
+    )
+
+
 def tool(definition: str) -> Tool:
     """Read a stored definition."""
     return _decode_tool(definition)
+
+
+def tool_summary(definition: str) -> ToolSummary:
+    """Read a stored definition without its schemas: a tenth of the time of ``tool``."""
+    return _decode_summary(definition)
 
 
 def record(row: dict[str, Any], tools: tuple[Tool, ...]) -> AgentRecord:

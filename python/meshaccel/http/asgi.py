@@ -55,7 +55,9 @@ class Request:
         self._receive = receive
         self._max_body = max_body
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        self.segments = [unquote(part) for part in raw_path.decode("latin-1").split("/")[1:]]
+        # "OPTIONS *" has no slash: an unknown path like others.
+        parts = raw_path.decode("latin-1").split("/")[1:]
+        self.segments = [unquote(part) for part in parts] or [""]
 
     @property
     def method(self) -> str:

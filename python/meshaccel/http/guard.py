@@ -4,20 +4,22 @@ uvicorn bounds neither the size of a head nor the time a request takes to arrive
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from meshaccel.clock import SystemClock
+from meshaccel.http import wire
+
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers."""
 
+SLICE = 16 * 1024
+"""Bytes parsed at a time, and so how much larger than the limit a head may be at the most."""
+
 RECEIVE_TIMEOUT_S = 30.0
 """Seconds for a request to arrive whole, and for a new connection to begin one."""
-
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"connection: close\r\ncontent-length: 0\r\n\r\n"
-)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -45,6 +47,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, then see to it that what is still incomplete does not stay so."""
+        # In slices, so that a head is measured before it is parsed whole.
+        for start in range(0, len(data), SLICE):
+            self._feed(data[start : start + SLICE] if len(data) > SLICE else data)
+            if self.transport.is_closing():
+                return
+
+    def _feed(self, data: bytes) -> None:
         super().data_received(data)
         # Nearly every request arrives in one piece: only the others cost a timer.
         if not self._arriving:
@@ -54,8 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > self.max_head and not self.transport.is_closing():
-                self.transport.write(_TOO_LARGE)
-                self.transport.close()
+                self._refuse(431, f"the head of the request is larger than {self.max_head} bytes")
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -72,6 +80,20 @@ class GuardedProtocol(HttpToolsProtocol):
         """It has arrived whole."""
         self._arriving = False
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, in the shape of every error."""
+        self._refuse(400, msg)
+
+    def _refuse(self, status: int, message: str) -> None:
+        body = wire.error(message, now_us=SystemClock().now_us())
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+            "content-type: application/json; charset=utf-8\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
 
     def _arm(self) -> None:
         if self._deadline is None:

@@ -56,10 +56,9 @@ async def serve(settings: ServerSettings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.handle_exit, number, None)
-        sockets = [listen(settings.host, settings.port)]
-        host, port = sockets[0].getsockname()[:2]
-        log.info("serving", extra={"url": f"http://{host}:{port}", "database": settings.database})
-        await server.serve(sockets)
+        listener = listen(settings.host, settings.port)
+        log.info("serving", extra={"url": _url(listener), "database": settings.database})
+        await server.serve([listener])
     log.info("stopped")
 
 
@@ -86,14 +85,21 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         OSError: it cannot be bound.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
     # Only where the protocol is named does asyncio switch Nagle's algorithm off; it would hold
     # back the body of every answer for the 40 ms of a delayed acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        listener.bind(address)
     except BaseException:
         listener.close()
         raise
     return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,5 +1,6 @@
 """Between bytes on the wire and the registry's types."""
 
+import re
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -19,10 +20,17 @@ T = TypeVar("T")
 
 encode = msgspec.json.encode
 
+MAX_DEPTH = 200
+"""Levels of a body's nesting. Real schemas have some thirty; whatever is stored will be read
+and written again, at other depths of our own stack."""
+
+_STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
 _declaration = msgspec.json.Decoder(Declaration)
 
 
-class CatalogueCapability(Struct, frozen=True, kw_only=True):
+class CatalogueCapability(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A capability in a catalogue record."""
 
     name: str
@@ -32,8 +40,11 @@ class CatalogueCapability(Struct, frozen=True, kw_only=True):
     input_schema: JsonObject | None = None
 
 
-class CatalogueRecord(Struct, frozen=True, kw_only=True):
-    """An agent as catalogues list it: the body of ``PUT /agents/{id}``."""
+class CatalogueRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An agent as catalogues list it: the body of ``PUT /agents/{id}``.
+
+    An unknown field is refused: it would be lost.
+    """
 
     agent_id: str
     name: str | None = None
@@ -201,8 +212,23 @@ def _listed(listed: Listed, last_seen_us: int) -> bytes:
 
 def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     try:
-        return decoder.decode(body)
+        # The decoder skips what it does not know without looking at its encoding.
+        body.decode()
+        decoded = decoder.decode(body)
     except RecursionError as error:
         raise InvalidRequestError("Invalid JSON payload: nested too deeply") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"Invalid JSON payload: {error}") from error
+    if not _is_shallow(body):
+        raise InvalidRequestError(f"Invalid JSON payload: nested deeper than {MAX_DEPTH} levels")
+    return decoded
+
+
+def _is_shallow(body: bytes) -> bool:
+    """Whether valid JSON nests at most ``MAX_DEPTH`` levels. O(length x depth), in C."""
+    brackets = _STRINGS.sub(b"", body).translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        if not brackets:
+            return True
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return not brackets

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from meshaccel.models import Agent
+
 FLEET = "fleet"
 """On what was derived from the set of all agents."""
 
@@ -25,6 +27,8 @@ class Change(Struct, frozen=True):
     agent_id: str
     capabilities: frozenset[str]
     """Names of the capabilities whose candidates are others now."""
+    agent: Agent | None = None
+    """The agent as it is now, if the change had it at hand."""
 
     def tags(self) -> list[str]:
         """Return the tags of everything that may be different now."""

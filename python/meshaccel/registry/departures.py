@@ -8,6 +8,8 @@ from msgspec import Struct
 from meshaccel.db import agents, events
 from meshaccel.db.agents import Stored
 from meshaccel.db.events import Event
+from meshaccel.models import AgentRecord, JsonObject
+from meshaccel.registry.audit import transition_data
 from meshaccel.registry.changes import Change
 
 
@@ -65,12 +67,18 @@ def _append_event(
         agent_id=record.id,
         agent_name=record.name,
         timestamp_us=now_us,
-        data={
-            "name": record.name,
-            "agent_type": record.agent_type,
-            "version": record.version or "",
-            "reason": departure.reason,
-            "source": departure.source,
-        },
+        data=_data(departure, record, now_us=now_us),
     )
     events.append(conn, [event])
+
+
+def _data(departure: Departure, record: AgentRecord, *, now_us: int) -> JsonObject:
+    if departure.event_type == "unhealthy":
+        return transition_data("unhealthy", now_us=now_us)
+    return {
+        "name": record.name,
+        "agent_type": record.agent_type,
+        "version": record.version or "",
+        "reason": departure.reason,
+        "source": departure.source,
+    }

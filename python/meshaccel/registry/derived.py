@@ -18,9 +18,8 @@ from meshaccel.content import digest_bytes
 from meshaccel.db import candidates, listing
 from meshaccel.db.candidates import Offers
 from meshaccel.db.database import Database
-from meshaccel.db.listing import AgentQuery
 from meshaccel.errors import UnknownAgentError
-from meshaccel.models import Agent, Candidate, Tool
+from meshaccel.models import Agent, Candidate, ToolSummary
 from meshaccel.registry.changes import TOOLS, Change, agent_tag, capability_tag
 from meshaccel.registry.resolution import (
     Availability,
@@ -90,9 +89,13 @@ class Derived:
 
     def invalidate(self, changes: Iterable[Change]) -> None:
         """Drop everything that committed changes touch."""
+        changes = list(changes)
         tags = [tag for change in changes for tag in change.tags()]
         for cache in self._caches:
             cache.invalidate_by_tag(*tags)
+        for change in changes:
+            if change.agent is not None:
+                self._agents.set(change.agent_id, change.agent, [agent_tag(change.agent_id)])
 
     def clear(self) -> None:
         """Drop everything: after a commit whose outcome is unknown."""
@@ -112,13 +115,12 @@ class Derived:
         agent = self._agents.get(agent_id)
         if agent is not None:
             return agent
-        query = AgentQuery(agent_id=agent_id)
         with self._agents.flight() as flight:
-            found = await self._database.read(lambda conn: listing.agents(conn, query))
-            if not found:
+            agent = await self._database.read(lambda conn: listing.agent(conn, agent_id))
+            if agent is None:
                 raise UnknownAgentError(f"agent {agent_id} is not registered")
-            self._agents.set(agent_id, found[0], [agent_tag(agent_id)], since=flight)
-        return found[0]
+            self._agents.set(agent_id, agent, [agent_tag(agent_id)], since=flight)
+        return agent
 
     async def wiring(self, agent_id: str) -> CurrentWiring:
         """Return what an agent is to be told now.
@@ -139,7 +141,7 @@ class Derived:
             self._wirings.set(agent_id, current, tags, since=flight)
         return current
 
-    async def fleet(self, agents: Iterable[Iterable[Tool]]) -> Fleet:
+    async def fleet(self, agents: Iterable[Iterable[ToolSummary]]) -> Fleet:
         """Read all that these agents' tools choose from and require, level by level."""
         tools = [tool for declared in agents for tool in declared]
         demand = demand_of(tools)

@@ -12,7 +12,7 @@ from meshaccel.models import (
     Candidate,
     JsonObject,
     LlmProviderRequest,
-    Tool,
+    ToolSummary,
 )
 from meshaccel.registry.derived import Fleet
 from meshaccel.registry.resolution import (
@@ -107,7 +107,7 @@ class AgentInfo(Struct, frozen=True, kw_only=True):
     llm_provider_resolutions: tuple[LlmProviderResolution, ...] | None
 
 
-def needs_fleet(tools: Sequence[Tool]) -> bool:
+def needs_fleet(tools: Sequence[ToolSummary]) -> bool:
     """Whether the listing of these tools depends on what others offer now."""
     return any(
         tool.llm_filter is not None
@@ -127,12 +127,12 @@ class Lister:
             for candidate in _candidates(fleet)
         }
 
-    def describe(self, agent: Agent, told: Wiring) -> AgentInfo:
-        """Describe one agent, given what it was told."""
+    def describe(self, agent: Agent, tools: Sequence[ToolSummary], told: Wiring) -> AgentInfo:
+        """Describe one agent with its tools, given what it was told."""
         record = agent.record
-        dependencies = tuple(self._dependencies(record.tools, told))
-        llm_tools = tuple(self._llm_tools(record.tools, told))
-        llm_providers = tuple(self._llm_providers(record.tools, told))
+        dependencies = tuple(self._dependencies(tools, told))
+        llm_tools = tuple(self._llm_tools(tools, told))
+        llm_providers = tuple(self._llm_providers(tools, told))
         return AgentInfo(
             id=record.id,
             name=record.name,
@@ -148,15 +148,13 @@ class Lister:
             created_at=rfc3339(agent.created_at_us),
             total_dependencies=len(dependencies),
             dependencies_resolved=sum(entry.status != "unresolved" for entry in dependencies),
-            capabilities=tuple(
-                self._capability(agent, tool) for tool in record.tools if tool.capability
-            ),
+            capabilities=tuple(self._capability(agent, tool) for tool in tools if tool.capability),
             dependency_resolutions=dependencies,
             llm_tool_resolutions=llm_tools or None,
             llm_provider_resolutions=llm_providers or None,
         )
 
-    def _capability(self, agent: Agent, tool: Tool) -> CapabilityInfo:
+    def _capability(self, agent: Agent, tool: ToolSummary) -> CapabilityInfo:
         reason = (
             self._availability.unavailable_reason(tool)
             if agent.status == "healthy"
@@ -175,7 +173,9 @@ class Lister:
             llm_provider=tool.llm_provider,
         )
 
-    def _dependencies(self, tools: Sequence[Tool], told: Wiring) -> Iterator[DependencyResolution]:
+    def _dependencies(
+        self, tools: Sequence[ToolSummary], told: Wiring
+    ) -> Iterator[DependencyResolution]:
         entries = {name: iter(resolved) for name, resolved in told.dependencies_resolved.items()}
         for tool in tools:
             for dependency in tool.dependencies or ():
@@ -191,7 +191,7 @@ class Lister:
                     endpoint=resolved.endpoint or None,
                 )
 
-    def _llm_tools(self, tools: Sequence[Tool], told: Wiring) -> Iterator[LlmToolResolution]:
+    def _llm_tools(self, tools: Sequence[ToolSummary], told: Wiring) -> Iterator[LlmToolResolution]:
         for tool in tools:
             wanted = parse_llm_filter(tool.llm_filter) if tool.llm_filter else None
             if wanted is not None:
@@ -221,7 +221,7 @@ class Lister:
                 )
 
     def _llm_providers(
-        self, tools: Sequence[Tool], told: Wiring
+        self, tools: Sequence[ToolSummary], told: Wiring
     ) -> Iterator[LlmProviderResolution]:
         for tool in tools:
             wanted = llm_provider_dependency(tool.llm_provider) if tool.llm_provider else None

@@ -11,9 +11,8 @@ from msgspec import Struct, structs
 from meshaccel.cache import TagCache
 from meshaccel.db import listing
 from meshaccel.db.database import Database
-from meshaccel.db.listing import AgentQuery
+from meshaccel.db.listing import AgentQuery, AgentSummary
 from meshaccel.errors import InvalidRequestError
-from meshaccel.models import Agent
 from meshaccel.registry.changes import FLEET
 from meshaccel.registry.derived import Derived
 from meshaccel.registry.listing import AgentInfo, Lister, needs_fleet
@@ -94,37 +93,38 @@ class Listings:
         # One more than asked for tells whether there is another page.
         beyond = None if query.limit is None else query.limit + 1
         asked = structs.replace(query, limit=beyond)
-        found = await self._database.read(lambda conn: listing.agents(conn, asked))
+        found = await self._database.read(lambda conn: listing.summaries(conn, asked))
         more = query.limit is not None and len(found) > query.limit
         agents = found[: query.limit]
-        cursor = encode_cursor(agents[-1].record.id) if more and agents else None
+        cursor = encode_cursor(agents[-1].agent.record.id) if more and agents else None
         return Page(tuple(await self.describe(agents)), cursor)
 
-    async def describe(self, agents: Sequence[Agent]) -> list[Listed]:
+    async def describe(self, agents: Sequence[AgentSummary]) -> list[Listed]:
         """Describe agents as of now, in at most a few statements whatever their number."""
         fleet = await self._derived.fleet(
-            agent.record.tools
-            for agent in agents
-            if self._is_untold(agent) or needs_fleet(agent.record.tools)
+            summary.tools
+            for summary in agents
+            if self._is_untold(summary) or needs_fleet(summary.tools)
         )
         lister, resolver = Lister(fleet, self._sessions), fleet.resolver()
         listed = []
-        for number, agent in enumerate(agents, 1):
-            info = lister.describe(agent, self._told(agent, resolver))
+        for number, summary in enumerate(agents, 1):
+            info = lister.describe(summary.agent, summary.tools, self._told(summary, resolver))
             listed.append(Listed(info, msgspec.json.encode(info)))
             if number % AGENTS_PER_TURN == 0:
                 await asyncio.sleep(0)
         return listed
 
-    def _is_untold(self, agent: Agent) -> bool:
-        session = self._sessions.get(agent.record.id)
+    def _is_untold(self, summary: AgentSummary) -> bool:
+        session = self._sessions.get(summary.agent.record.id)
         return session is not None and session.told is None and session.told_digest is not None
 
-    def _told(self, agent: Agent, resolver: Resolver) -> Wiring:
-        session = self._sessions.get(agent.record.id)
+    def _told(self, summary: AgentSummary, resolver: Resolver) -> Wiring:
+        agent_id = summary.agent.record.id
+        session = self._sessions.get(agent_id)
         if session is not None and session.told is not None:
             return session.told
-        if self._is_untold(agent):
+        if self._is_untold(summary):
             # Another process told it: most likely what it would be told now.
-            return resolver.resolve_agent(agent.record.id, agent.record.tools)
+            return resolver.resolve_agent(agent_id, summary.tools)
         return _UNTOLD

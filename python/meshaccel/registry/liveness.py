@@ -19,6 +19,12 @@ from meshaccel.registry.settings import RegistrySettings
 
 log = logging.getLogger(__name__)
 
+ALIVE_INTERVAL_S = 10.0
+"""How often a registry notes that it is alive while none of its agents is."""
+
+STALL_S = 2.0
+"""How late a timer may be before that counts as not having run."""
+
 
 class Liveness:
     """Keeps leases: in memory at once, in the database in batches."""
@@ -37,6 +43,8 @@ class Liveness:
         self._settings = settings
         self._clock = clock
         self._events: list[Event] = []
+        self._flushed = clock.monotonic()
+        self._ticked = 0.0
 
     def note(self, happened: Iterable[Event]) -> None:
         """Add events that are written with the next batch."""
@@ -45,28 +53,36 @@ class Liveness:
     async def run(self) -> None:
         """Flush, expire and sweep at their intervals, until cancelled."""
         settings = self._settings
+        self._ticked = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_every(settings.flush_interval_s, self.flush))
-            tasks.create_task(_every(settings.check_interval_s, self.expire))
-            tasks.create_task(_every(settings.sweep_interval_s, self.sweep))
+            tasks.create_task(self._every(settings.flush_interval_s, self.flush))
+            tasks.create_task(self._every(settings.check_interval_s, self.expire))
+            tasks.create_task(self._every(settings.sweep_interval_s, self.sweep))
 
     async def flush(self) -> None:
-        """Write the signs of life and the events since the last time, in one transaction."""
-        beats = self._sessions.take_unwritten()
-        happened, self._events = self._events, []
-        if not beats and not happened:
+        """Write the signs of life and the events since the last time, in one transaction.
+
+        With nothing to write, the registry still gives a sign of its own life now and then.
+        """
+        now = self._clock.monotonic()
+        idle = not self._sessions.unwritten and not self._events
+        if idle and now < self._flushed + ALIVE_INTERVAL_S:
             return
+        self._flushed = now
+        taken = self._sessions.take_unwritten()
+        beats = [session.beat() for session in taken]
+        happened, self._events = self._events, []
         now_us = self._clock.now_us()
 
         def write(conn: sqlite3.Connection) -> None:
-            leases.write_beats(conn, (session.beat() for session in beats), now_us=now_us)
+            leases.write_beats(conn, beats, now_us=now_us)
             events.append(conn, happened)
 
         try:
             await self._database.write(write)
         except DatabaseError:
             self._events = happened + self._events
-            self._sessions.put_unwritten(beats)
+            self._sessions.put_unwritten(taken)
             raise
 
     async def expire(self) -> int:
@@ -117,11 +133,17 @@ class Liveness:
         ]
         try:
             work = partial(leave, departures=departures, now_us=self._clock.now_us())
-            await self._commits.run(work, _left)
+            await self._commits.run(work, self._left)
         except DatabaseError:
             for session in leaving:
                 session.healthy = True
             raise
+
+    def _left(self, changes: list[Change]) -> list[Change]:
+        for change in changes:
+            self._sessions.leave(change.agent_id)
+            log.info("agent left", extra={"agent_id": change.agent_id})
+        return changes
 
     def _removed(self, changes: list[Change]) -> list[Change]:
         for change in changes:
@@ -129,18 +151,21 @@ class Liveness:
             log.info("agent removed", extra={"agent_id": change.agent_id})
         return changes
 
+    async def _every(self, interval_s: float, job: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            self._note_stall()
+            try:
+                await job()
+            except DatabaseError as error:
+                name = getattr(job, "__name__", "job")
+                log.warning("will try again", extra={"job": name, "error": str(error)})
 
-def _left(changes: list[Change]) -> list[Change]:
-    for change in changes:
-        log.info("agent left", extra={"agent_id": change.agent_id})
-    return changes
-
-
-async def _every(interval_s: float, job: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        await asyncio.sleep(interval_s)
-        try:
-            await job()
-        except DatabaseError as error:
-            name = getattr(job, "__name__", "job")
-            log.warning("will try again", extra={"job": name, "error": str(error)})
+    def _note_stall(self) -> None:
+        """Notice that this process did not run: suspended, say, with its agents unheard."""
+        now = asyncio.get_running_loop().time()
+        gap = now - self._ticked - self._settings.flush_interval_s
+        if gap > STALL_S:
+            log.warning("the registry was not running", extra={"seconds": round(gap, 1)})
+            self._sessions.postpone(gap)
+        self._ticked = now

@@ -7,17 +7,19 @@ A declaration replaces the former tools as a whole; of the other fields, one tha
 import re
 import sqlite3
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
-from meshaccel.content import digest
+from meshaccel.content import digest, digest_bytes
 from meshaccel.db import agents, events
 from meshaccel.db.agents import Stored, StoredTool
 from meshaccel.db.events import Event
 from meshaccel.errors import InvalidRequestError, RegistrationRejectedError
-from meshaccel.models import AgentRecord, Surface, Tool
+from meshaccel.models import AgentRecord, JsonObject, Surface, Tool
+from meshaccel.registry.audit import transition_data
 from meshaccel.registry.changes import Change
 from meshaccel.registry.resolution import cycle_message, find_required_cycle, required_edges
 
@@ -59,7 +61,6 @@ class Registered(Struct, frozen=True):
     """The outcome of a declaration. Without ``change`` nothing was written."""
 
     record: AgentRecord
-    content_hash: bytes
     created: bool
     change: Change | None
 
@@ -113,15 +114,22 @@ def _store(
     conn: sqlite3.Connection, record: AgentRecord, stored: Stored | None, *, now_us: int
 ) -> Registered:
     """Store ``record`` in place of ``stored`` unless it is the same and healthy already."""
-    content_hash = digest(record)
+    tools = [StoredTool(digest(tool), tool.capability or "") for tool in record.tools]
+    content_hash = _content_hash(record, tools)
     unchanged = stored is not None and stored.content_hash == content_hash
     if unchanged and stored is not None and stored.status == "healthy":
-        return Registered(record, content_hash, created=False, change=None)
-    tools = agents.save(conn, record, content_hash, now_us=now_us)
-    change = Change(record.id, _affected(record, tools, stored))
+        return Registered(record, created=False, change=None)
+    agent = agents.save(conn, record, tools, content_hash, replacing=stored, now_us=now_us)
+    change = Change(record.id, _affected(record, tools, stored), agent)
     if stored is None or stored.status != "healthy":
         _append_register_event(conn, record, revived=stored is not None, now_us=now_us)
-    return Registered(record, content_hash, created=stored is None, change=change)
+    return Registered(record, created=stored is None, change=change)
+
+
+def _content_hash(record: AgentRecord, tools: Sequence[StoredTool]) -> bytes:
+    """Return a digest of the record; that of a tool stands for the tool."""
+    without_tools = digest(structs.replace(record, tools=()))
+    return digest_bytes(without_tools + b"".join(tool.digest for tool in tools))
 
 
 def _check_names(declaration: Declaration) -> None:
@@ -194,19 +202,17 @@ def _known(field: str, value: str | None, known: tuple[str, ...]) -> str | None:
 
 
 def _affected(
-    record: AgentRecord, tools: tuple[StoredTool, ...], stored: Stored | None
+    record: AgentRecord, tools: Sequence[StoredTool], stored: Stored | None
 ) -> frozenset[str]:
     """Name the capabilities whose candidates differ by this agent's part in them."""
     now = _definitions(tools)
-    if stored is None or stored.status != "healthy":
-        return frozenset(now)
-    before = _definitions(stored.tools)
-    if stored.record.endpoint != record.endpoint:
+    before = _definitions(stored.tools) if stored else {}
+    if stored is None or stored.status != "healthy" or stored.record.endpoint != record.endpoint:
         return frozenset(now | before)
     return frozenset(name for name in now | before if now.get(name) != before.get(name))
 
 
-def _definitions(tools: tuple[StoredTool, ...]) -> dict[str, list[bytes]]:
+def _definitions(tools: Sequence[StoredTool]) -> dict[str, list[bytes]]:
     by_name: defaultdict[str, list[bytes]] = defaultdict(list)
     for tool in tools:
         by_name[tool.capability].append(tool.digest)
@@ -219,13 +225,13 @@ def _append_register_event(
     # An api agent serves browsers and scripts; upstream keeps its comings out of the trail.
     if record.agent_type == "api":
         return
-    data: dict[str, object] = {
+    data: JsonObject = {
         "name": record.name,
         "agent_type": record.agent_type,
         "version": record.version or "",
     }
     if revived:
-        data["reason"] = "recovery"
+        data = transition_data("healthy", now_us=now_us)
     event = Event(
         event_type="register",
         agent_id=record.id,

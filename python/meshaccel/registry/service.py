@@ -13,12 +13,11 @@ from meshaccel.clock import Clock, SystemClock
 from meshaccel.db import agents, events, leases, schemas
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
-from meshaccel.db.listing import AgentQuery
+from meshaccel.db.listing import AgentQuery, AgentSummary
 from meshaccel.db.schemas import StoredSchema
 from meshaccel.errors import UnknownAgentError
 from meshaccel.models import Agent, AgentRecord
 from meshaccel.registry import registration
-from meshaccel.registry.audit import wiring_events
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
 from meshaccel.registry.derived import CurrentWiring, Derived
@@ -175,7 +174,7 @@ class AgentRegistry:
     def heartbeat_at_once(self, agent_id: str) -> Signal | None:
         """Note a sign of life; None if what it signals must be read: call ``heartbeat``."""
         session = self._sessions.get(agent_id)
-        if session is None or not session.healthy:
+        if session is None or not session.healthy or not session.leased:
             return Signal.UNKNOWN
         self._sessions.touch(session)
         wiring = self._derived.cached_wiring(agent_id)
@@ -213,7 +212,8 @@ class AgentRegistry:
         """
 
         def committed(registered: Registered) -> list[Change]:
-            self._sessions.open(registered.record.id, leased=False)
+            session = self._sessions.open(registered.record.id, leased=False)
+            self._sessions.forget_body(session)
             return _logged(registered)
 
         registered = await self._commits.run(
@@ -234,7 +234,8 @@ class AgentRegistry:
 
     async def describe(self, agent: Agent) -> Listed:
         """Return an agent's entry in the listing."""
-        return (await self._listings.describe([agent]))[0]
+        summary = AgentSummary(agent, agent.record.tools)
+        return (await self._listings.describe([summary]))[0]
 
     async def list_agents(self, query: AgentQuery | None = None) -> Page:
         """Return the agents that match, in order of id, in one query whatever their number."""
@@ -273,6 +274,16 @@ class AgentRegistry:
 
     # -- inside --------------------------------------------------------------------------
 
+    async def _forget_told(self, session: Session) -> None:
+        """See to it that no crash brings back what an agent was told before.
+
+        What it is told now is written with the next signs of life. Should the registry die in
+        between, and the wiring be again what it had been, the agent would not be signalled.
+        """
+        if session.stored_digest is not None:
+            await self._database.write(lambda conn: leases.forget_told(conn, session.agent_id))
+            session.stored_digest = None
+
     async def _restore(self) -> None:
         stored = await self._database.read(leases.sessions)
         alive_at_us = await self._database.read(leases.alive_at_us)
@@ -286,9 +297,13 @@ class AgentRegistry:
             raise UnknownAgentError(f"agent {agent_id} was removed meanwhile")
         if session.told_digest != wiring.digest:
             record = (await self._derived.agent(agent_id)).record
-            now_us = self._clock.now_us()
-            self._liveness.note(wiring_events(record, session.told, wiring.wiring, now_us=now_us))
+            fleet = await self._derived.fleet([record.tools])
+            news = session.trail.wiring_events(
+                record, session.told, wiring.wiring, fleet, now_us=self._clock.now_us()
+            )
+            self._liveness.note(news)
             self._listings.invalidate()
+            await self._forget_told(session)
         session.told, session.told_digest = wiring.wiring, wiring.digest
         return Answer(agent_id, wiring, session.warnings)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from meshaccel.clock import Clock
 from meshaccel.db.leases import Beat, StoredSession
+from meshaccel.registry.audit import Trail
 from meshaccel.registry.resolution import Wiring
 
 
@@ -17,8 +18,10 @@ class Session:
         "heard",
         "last_seen_us",
         "leased",
+        "stored_digest",
         "told",
         "told_digest",
+        "trail",
         "warnings",
     )
 
@@ -35,6 +38,9 @@ class Session:
         self.told: Wiring | None = None
         """The wiring in the last answer, if this process gave it."""
         self.told_digest: bytes | None = None
+        self.stored_digest: bytes | None = None
+        """What the database may hold as ``told_digest``."""
+        self.trail = Trail()
 
     def beat(self) -> Beat:
         """Return what is to be written of the last sign of life."""
@@ -77,7 +83,7 @@ class Sessions:
         for row in stored:
             session = Session(row.agent_id, leased=row.leased)
             session.healthy = row.status == "healthy"
-            session.told_digest = row.wiring_digest
+            session.told_digest = session.stored_digest = row.wiring_digest
             session.last_seen_us = row.last_seen_us
             silent_us = max(0, (alive_at_us or row.last_seen_us) - row.last_seen_us)
             session.heard = now - silent_us / 1_000_000 + head_start_s
@@ -111,6 +117,22 @@ class Sessions:
             self._by_body.pop(session.body_digest, None)
             session.body_digest = None
 
+    def leave(self, agent_id: str) -> None:
+        """Note that an agent is unhealthy now."""
+        session = self._by_id.get(agent_id)
+        if session is None:
+            return
+        session.healthy = False
+        self.forget_body(session)
+        if not session.leased:
+            # It gave no signs of life before: the time it stays listed begins now.
+            self.touch(session)
+
+    def postpone(self, seconds: float) -> None:
+        """Do not count time in which nobody could be heard as anybody's silence."""
+        for session in self._by_id.values():
+            session.heard += seconds
+
     def close(self, agent_id: str) -> None:
         """Forget an agent."""
         session = self._by_id.pop(agent_id, None)
@@ -118,9 +140,16 @@ class Sessions:
             self.forget_body(session)
             self._unwritten.pop(agent_id, None)
 
+    @property
+    def unwritten(self) -> int:
+        """How many sessions have signs of life that are not written."""
+        return len(self._unwritten)
+
     def take_unwritten(self) -> list[Session]:
-        """Return the sessions with signs of life since the last call."""
+        """Return the sessions with signs of life since the last call, to be written."""
         taken, self._unwritten = self._unwritten, {}
+        for session in taken.values():
+            session.stored_digest = session.told_digest
         return list(taken.values())
 
     def put_unwritten(self, sessions: Iterable[Session]) -> None:

@@ -100,5 +100,7 @@ CREATE TABLE events (
     data          TEXT             -- JSON object
 ) STRICT;
 
-CREATE INDEX events_type ON events (event_type, id);
-CREATE INDEX events_agent ON events (agent_id, id);
+-- Events of wirings are written a moment after they happened, so the order is that of the times.
+CREATE INDEX events_time ON events (timestamp_us);
+CREATE INDEX events_type ON events (event_type, timestamp_us);
+CREATE INDEX events_agent ON events (agent_id, timestamp_us);

@@ -32,7 +32,7 @@ def migrate(conn: sqlite3.Connection) -> None:
     """
     conn.execute("BEGIN IMMEDIATE")
     try:
-        _refuse_foreign(conn)
+        refuse_foreign(conn)
         _apply_pending(conn)
         conn.execute("COMMIT")
     except BaseException:
@@ -60,10 +60,15 @@ def _apply_pending(conn: sqlite3.Connection) -> None:
     )
 
 
-def _refuse_foreign(conn: sqlite3.Connection) -> None:
+def refuse_foreign(conn: sqlite3.Connection) -> None:
+    """Only read, to tell whether the file is ours or empty.
+
+    Raises:
+        IncompatibleDatabaseError: it is another program's.
+    """
     (application_id,) = conn.execute("PRAGMA application_id").fetchone()
     (tables,) = conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and application_id != APPLICATION_ID:
+    if application_id != APPLICATION_ID and (tables or application_id):
         raise IncompatibleDatabaseError(
             "the database file belongs to another program (another registry, perhaps): "
             "give meshaccel a file of its own"

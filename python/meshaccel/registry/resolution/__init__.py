@@ -11,9 +11,9 @@ A dependency goes through these stages, and the first of what remains wins::
     rank        tags, version, agent id            selection.py
 
 ``select`` applies tags to rank; ``Resolver`` applies all of it to all functions of an agent,
-with the rules for language models (``llm.py``) beside it. Nothing here reads a clock, a
-database or a socket: the caller loads candidates, guided by ``demand_of`` and
-``missing_capabilities``::
+with the rules for language models (``llm.py``) beside it; ``explain`` tells what each stage
+kept and dropped. Nothing here reads a clock, a database or a socket: the caller loads
+candidates, guided by ``demand_of`` and ``missing_capabilities``::
 
     demand = demand_of(tools)
     lookup = load(demand.capabilities)
@@ -49,6 +49,7 @@ from meshaccel.registry.resolution.llm import (
 from meshaccel.registry.resolution.schemas import is_subset, schema_accepted
 from meshaccel.registry.resolution.selection import Lookup, select, tool_version
 from meshaccel.registry.resolution.tags import tag_score
+from meshaccel.registry.resolution.trace import Trace, explain
 from meshaccel.registry.resolution.versions import Version, parse_version, version_key
 from meshaccel.registry.resolution.wiring import (
     Demand,
@@ -70,10 +71,12 @@ __all__ = [
     "RequiredEdges",
     "ResolvedDependency",
     "Resolver",
+    "Trace",
     "Version",
     "Wiring",
     "cycle_message",
     "demand_of",
+    "explain",
     "find_required_cycle",
     "is_subset",
     "llm_provider_dependency",

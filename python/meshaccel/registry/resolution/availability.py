@@ -7,21 +7,21 @@ available. The verdict depends on the candidates only, not on the order of the q
 
 from collections.abc import Hashable, Iterable, Iterator
 
-from meshaccel.models import Candidate, Dependency, Tool
+from meshaccel.models import Candidate, Dependency, Tool, ToolSummary
 from meshaccel.registry.resolution.selection import Lookup, Requirement
 
 AGENT_UNHEALTHY = "agent unhealthy"
 """The reason shown for every tool of an agent that is not healthy, whatever it requires."""
 
 
-def required_dependencies(tool: Tool) -> Iterator[tuple[str, Dependency]]:
+def required_dependencies(tool: ToolSummary) -> Iterator[tuple[str, Dependency]]:
     """Yield the required dependencies of a tool with their capability, in declared order."""
     for dependency in tool.dependencies or ():
         if dependency.required and dependency.capability:
             yield dependency.capability, dependency
 
 
-def missing_capabilities(tools: Iterable[Tool], lookup: Lookup) -> frozenset[str]:
+def missing_capabilities(tools: Iterable[ToolSummary], lookup: Lookup) -> frozenset[str]:
     """Return the capabilities that ``tools`` require and ``lookup`` lacks.
 
     Load them, then ask again with the tools just loaded, until none is missing: every tool
@@ -70,14 +70,14 @@ class Availability:
         self._unhealthy = unhealthy if unhealthy is not None else {}
         self._goals: dict[Hashable, _Goal] = {}
 
-    def is_available(self, tool: Tool) -> bool:
+    def is_available(self, tool: ToolSummary) -> bool:
         """Whether all required dependencies of a tool are met."""
         # Nearly all tools require nothing: do not start a generator for them.
         return not tool.dependencies or all(
             self._is_met(name, dependency) for name, dependency in required_dependencies(tool)
         )
 
-    def unavailable_reason(self, tool: Tool) -> str | None:
+    def unavailable_reason(self, tool: ToolSummary) -> str | None:
         """Explain the first required dependency that is not met; ``None`` if all are."""
         for name, dependency in required_dependencies(tool):
             if not self._is_met(name, dependency):

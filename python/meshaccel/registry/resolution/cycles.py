@@ -7,14 +7,14 @@ than a capability that never becomes available.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from meshaccel.models import Tool
+from meshaccel.models import ToolSummary
 from meshaccel.registry.resolution.availability import required_dependencies
 
 RequiredEdges = Mapping[str, Collection[str]]
 """Capability names to the capability names their tools require."""
 
 
-def required_edges(tools: Iterable[Tool]) -> dict[str, set[str]]:
+def required_edges(tools: Iterable[ToolSummary]) -> dict[str, set[str]]:
     """Collect the required edges that tools declare. O(dependencies)."""
     edges: dict[str, set[str]] = {}
     for tool in tools:

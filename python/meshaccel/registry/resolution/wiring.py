@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from meshaccel.models import Candidate, Dependency, JsonObject, Tool
+from meshaccel.models import Candidate, Dependency, JsonObject, ToolSummary
 from meshaccel.registry.resolution.availability import Availability
 from meshaccel.registry.resolution.llm import (
     LlmFilter,
@@ -49,7 +49,7 @@ class Demand(Struct, frozen=True):
     """Whether a function wants tools of any capability: then all candidates are needed."""
 
 
-def demand_of(tools: Iterable[Tool]) -> Demand:
+def demand_of(tools: Iterable[ToolSummary]) -> Demand:
     """Tell which candidates the wiring of these tools chooses from.
 
     What those candidates require in turn is told by ``missing_capabilities``.
@@ -80,7 +80,7 @@ class Resolver:
         self._everything = everything
         self._availability = Availability(lookup)
 
-    def resolve_agent(self, agent_id: str, tools: Iterable[Tool]) -> Wiring:
+    def resolve_agent(self, agent_id: str, tools: Iterable[ToolSummary]) -> Wiring:
         """Wire every function of an agent. O(dependencies x candidates of each).
 
         An agent may be wired to itself. A function declared twice has the dependencies of
@@ -131,22 +131,22 @@ class Resolver:
     def _is_eligible(self, candidate: Candidate) -> bool:
         return self._availability.is_available(candidate.tool)
 
-    def _select_llm_tools(self, agent_id: str, tool: Tool) -> tuple[LlmTool, ...] | None:
+    def _select_llm_tools(self, agent_id: str, tool: ToolSummary) -> tuple[LlmTool, ...] | None:
         wanted = _llm_filter(tool)
         if wanted is None:
             return None
         return select_llm_tools(wanted, agent_id, self._lookup, self._everything)
 
-    def _select_llm_provider(self, tool: Tool) -> LlmProvider | None:
+    def _select_llm_provider(self, tool: ToolSummary) -> LlmProvider | None:
         wanted = _llm_provider(tool)
         if wanted is None or not wanted.capability:
             return None
         return select_llm_provider(wanted, self._lookup.get(wanted.capability, ()))
 
 
-def _llm_filter(tool: Tool) -> LlmFilter | None:
+def _llm_filter(tool: ToolSummary) -> LlmFilter | None:
     return None if tool.llm_filter is None else parse_llm_filter(tool.llm_filter)
 
 
-def _llm_provider(tool: Tool) -> Dependency | None:
+def _llm_provider(tool: ToolSummary) -> Dependency | None:
     return None if tool.llm_provider is None else llm_provider_dependency(tool.llm_provider)
