@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -29,4 +30,11 @@ class SystemClock:
 
 def rfc3339(us: int) -> str:
     """Format Unix microseconds as RFC 3339 in UTC."""
-    return datetime.fromtimestamp(us / 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+    seconds, microseconds = divmod(us, 1_000_000)
+    return f"{_date_and_time(seconds)}.{microseconds:06}Z"
+
+
+# A listing formats a time per agent, nearly all of them within the last heartbeat interval.
+@lru_cache(maxsize=1024)
+def _date_and_time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

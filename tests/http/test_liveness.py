@@ -10,6 +10,8 @@ from msgspec import structs
 from tests.http.test_signals import QUIET, Client, Json, VirtualClock, registry_on, tool, wired_to
 from tests.service import Service
 
+from meshaccel.registry.service import AgentRegistry
+
 
 @pytest.fixture
 def clock() -> VirtualClock:
@@ -365,3 +367,19 @@ def test_reason_follows_an_agent_that_comes_back_with_other_tools(mesh: Client) 
     mesh.post("p", tool("other"))
     (after,) = agents(mesh)["c"]["capabilities"]
     assert after["unavailable_reason"] == "required dep 'cap' unresolved"
+
+
+def test_time_in_which_the_registry_stood_still_is_nobodys_silence(
+    mesh: Client, clock: VirtualClock, server: Service
+) -> None:
+    """A registry that was suspended does not take its whole fleet for dead when it goes on."""
+
+    async def resume(registry: AgentRegistry) -> int:
+        clock.seconds += 100
+        registry._liveness._ticked -= 100 + registry._settings.flush_interval_s
+        registry._liveness._note_stall()
+        return await registry._liveness.expire()
+
+    mesh.post("a")
+    assert server.call(resume) == 0
+    assert mesh.head("a") == 200

@@ -200,7 +200,7 @@ def test_health_is_told_as_upstream_tells_it(tmp_path: Path) -> None:
     assert first.data == {"name": "mcp-agent", "agent_type": "mcp_agent", "version": ""}
     assert down.data == {
         "description": "Agent became unhealthy",
-        "detected_at": "2023-11-14T22:14:20Z",
+        "detected_at": "2023-11-14T22:14:20.000000Z",
         "new_status": "unhealthy",
         "old_status": "healthy",
         "reason": "health_degradation",
@@ -209,7 +209,7 @@ def test_health_is_told_as_upstream_tells_it(tmp_path: Path) -> None:
     }
     assert up.data == {
         "description": "Agent recovered to healthy status",
-        "detected_at": "2023-11-14T22:13:50Z",
+        "detected_at": "2023-11-14T22:13:50.000000Z",
         "new_status": "healthy",
         "old_status": "unhealthy",
         "reason": "recovery",

@@ -1,9 +1,8 @@
 """Transactions by which agents leave: taken for dead, unregistered, or removed for good."""
 
 import sqlite3
-from collections.abc import Sequence
-
-from msgspec import Struct
+from collections.abc import Iterable
+from typing import Literal
 
 from meshaccel.db import agents, events
 from meshaccel.db.agents import Stored
@@ -12,47 +11,42 @@ from meshaccel.models import AgentRecord, JsonObject
 from meshaccel.registry.audit import transition_data
 from meshaccel.registry.changes import Change
 
+Departure = Literal["unhealthy", "unregister", "expire"]
+"""The event that tells of it: silent for too long, said farewell, past retention."""
 
-class Departure(Struct, frozen=True):
-    """An agent that leaves, and why."""
-
-    agent_id: str
-    event_type: str
-    reason: str
-    source: str
+_CIRCUMSTANCES: dict[Departure, JsonObject] = {
+    "unregister": {"reason": "graceful_shutdown", "source": "delete_endpoint"},
+    "expire": {"reason": "retention", "source": "sweeper"},
+}
 
 
 def leave(
-    conn: sqlite3.Connection, departures: Sequence[Departure], *, now_us: int
+    conn: sqlite3.Connection, agent_ids: Iterable[str], departure: Departure, *, now_us: int
 ) -> list[Change]:
     """Mark agents unhealthy; they stay listed. Those that are so already do not change."""
     changes = []
-    for departure in departures:
-        stored = agents.stored(conn, departure.agent_id)
-        if stored is not None and agents.set_status(
-            conn, departure.agent_id, "unhealthy", now_us=now_us
-        ):
+    for agent_id in agent_ids:
+        stored = agents.stored(conn, agent_id)
+        if stored is not None and agents.set_status(conn, agent_id, "unhealthy", now_us=now_us):
             _append_event(conn, departure, stored, now_us=now_us)
-            changes.append(_change(departure.agent_id, stored))
+            changes.append(_change(stored))
     return changes
 
 
-def remove(
-    conn: sqlite3.Connection, departures: Sequence[Departure], *, now_us: int
-) -> list[Change]:
+def remove(conn: sqlite3.Connection, agent_ids: Iterable[str], *, now_us: int) -> list[Change]:
     """Delete agents that are still unhealthy, leaving tombstones."""
     changes = []
-    for departure in departures:
-        stored = agents.stored(conn, departure.agent_id)
+    for agent_id in agent_ids:
+        stored = agents.stored(conn, agent_id)
         if stored is not None and stored.status == "unhealthy":
-            agents.remove(conn, departure.agent_id, now_us=now_us)
-            _append_event(conn, departure, stored, now_us=now_us)
-            changes.append(_change(departure.agent_id, stored))
+            agents.remove(conn, agent_id, now_us=now_us)
+            _append_event(conn, "expire", stored, now_us=now_us)
+            changes.append(_change(stored))
     return changes
 
 
-def _change(agent_id: str, stored: Stored) -> Change:
-    return Change(agent_id, frozenset(tool.capability for tool in stored.tools))
+def _change(stored: Stored) -> Change:
+    return Change(stored.record.id, frozenset(tool.capability for tool in stored.tools))
 
 
 def _append_event(
@@ -63,7 +57,7 @@ def _append_event(
     if record.agent_type == "api":
         return
     event = Event(
-        event_type=departure.event_type,
+        event_type=departure,
         agent_id=record.id,
         agent_name=record.name,
         timestamp_us=now_us,
@@ -73,12 +67,11 @@ def _append_event(
 
 
 def _data(departure: Departure, record: AgentRecord, *, now_us: int) -> JsonObject:
-    if departure.event_type == "unhealthy":
+    if departure == "unhealthy":
         return transition_data("unhealthy", now_us=now_us)
     return {
         "name": record.name,
         "agent_type": record.agent_type,
         "version": record.version or "",
-        "reason": departure.reason,
-        "source": departure.source,
+        **_CIRCUMSTANCES[departure],
     }

@@ -32,8 +32,8 @@ class Listed(Struct, frozen=True):
     """An agent on a page."""
 
     info: AgentInfo
-    encoded: bytes
-    """``info`` as JSON."""
+    head: bytes
+    """``info`` as JSON, up to the brace that closes it."""
 
 
 class Page(Struct, frozen=True):
@@ -110,7 +110,7 @@ class Listings:
         listed = []
         for number, summary in enumerate(agents, 1):
             info = lister.describe(summary.agent, summary.tools, self._told(summary, resolver))
-            listed.append(Listed(info, msgspec.json.encode(info)))
+            listed.append(Listed(info, msgspec.json.encode(info)[:-1]))
             if number % AGENTS_PER_TURN == 0:
                 await asyncio.sleep(0)
         return listed

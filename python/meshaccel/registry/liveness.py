@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 ALIVE_INTERVAL_S = 10.0
 """How often a registry notes that it is alive while none of its agents is."""
 
+MAX_PENDING_EVENTS = 10_000
+"""Events kept in memory while the database takes none; older ones are lost."""
+
 STALL_S = 2.0
 """How late a timer may be before that counts as not having run."""
 
@@ -81,7 +84,7 @@ class Liveness:
         try:
             await self._database.write(write)
         except DatabaseError:
-            self._events = happened + self._events
+            self._events = (happened + self._events)[-MAX_PENDING_EVENTS:]
             self._sessions.put_unwritten(taken)
             raise
 
@@ -93,14 +96,14 @@ class Liveness:
             for session in self._sessions
             if session.healthy and session.leased and session.heard < dead_before
         ]
-        await self._let_leave(silent, "unhealthy", "heartbeat_timeout", "health_monitor")
+        await self._let_leave(silent, "unhealthy")
         return len(silent)
 
     async def unregister(self, agent_id: str) -> None:
         """Take leave of an agent; one that is unknown or left already has none to take."""
         session = self._sessions.get(agent_id)
         if session is not None:
-            await self._let_leave([session], "unregister", "graceful_shutdown", "delete_endpoint")
+            await self._let_leave([session], "unregister")
 
     async def sweep(self) -> int:
         """Trim the events and remove agents gone for longer than retention; return how many."""
@@ -109,18 +112,16 @@ class Liveness:
             return 0
         gone_before = self._clock.monotonic() - self._settings.retention_s
         gone = [
-            Departure(session.agent_id, "expire", "retention", "sweeper")
+            session.agent_id
             for session in self._sessions
             if not session.healthy and session.heard < gone_before
         ]
         if gone:
-            work = partial(remove, departures=gone, now_us=self._clock.now_us())
+            work = partial(remove, agent_ids=gone, now_us=self._clock.now_us())
             await self._commits.run(work, self._removed)
         return len(gone)
 
-    async def _let_leave(
-        self, sessions: list[Session], event_type: str, reason: str, source: str
-    ) -> None:
+    async def _let_leave(self, sessions: list[Session], departure: Departure) -> None:
         leaving = [session for session in sessions if session.healthy]
         if not leaving:
             return
@@ -128,11 +129,10 @@ class Liveness:
             # Before the transaction: who beats from now on is sent to register, and that
             # registration queues behind the transaction.
             session.healthy = False
-        departures = [
-            Departure(session.agent_id, event_type, reason, source) for session in leaving
-        ]
+        ids = [session.agent_id for session in leaving]
         try:
-            work = partial(leave, departures=departures, now_us=self._clock.now_us())
+            now_us = self._clock.now_us()
+            work = partial(leave, agent_ids=ids, departure=departure, now_us=now_us)
             await self._commits.run(work, self._left)
         except DatabaseError:
             for session in leaving:
