@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     )
     from meshaccel.grouping import Child, RowGrouper, Shape
     from meshaccel.models import Agent, AgentRecord, Dependency, Tool
+    from meshaccel.registry.heartbeats import Answer, Signal
     from meshaccel.registry.registration import Declaration
-    from meshaccel.registry.service import AgentRegistry, Answer, Imported, Signal
+    from meshaccel.registry.service import AgentRegistry, Imported
     from meshaccel.registry.settings import RegistrySettings
 
 __all__ = [
@@ -68,8 +69,9 @@ _HOMES = {
     ),
     "grouping": ("Child", "RowGrouper", "Shape"),
     "models": ("Agent", "AgentRecord", "Dependency", "Tool"),
+    "registry.heartbeats": ("Answer", "Signal"),
     "registry.registration": ("Declaration",),
-    "registry.service": ("AgentRegistry", "Answer", "Imported", "Signal"),
+    "registry.service": ("AgentRegistry", "Imported"),
     "registry.settings": ("RegistrySettings",),
 }
 

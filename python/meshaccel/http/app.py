@@ -23,7 +23,8 @@ from meshaccel.http.asgi import (
     Scope,
     Send,
 )
-from meshaccel.registry.service import AgentRegistry, Signal
+from meshaccel.registry.heartbeats import Signal
+from meshaccel.registry.service import AgentRegistry
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from meshaccel.db.events import Event
 from meshaccel.db.schemas import StoredSchema
 from meshaccel.errors import InvalidRequestError
 from meshaccel.models import Agent, AgentRecord, JsonObject, Tool
+from meshaccel.registry.heartbeats import Answer
 from meshaccel.registry.listings import Listed, Page
 from meshaccel.registry.registration import Declaration
-from meshaccel.registry.service import Answer
 
 T = TypeVar("T")
 

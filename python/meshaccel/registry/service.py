@@ -1,7 +1,6 @@
 """The use cases of a registry: register, heartbeat, unregister, list, look up."""
 
 import asyncio
-import enum
 import logging
 from functools import partial
 from types import TracebackType
@@ -15,37 +14,21 @@ from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
 from meshaccel.db.listing import AgentQuery, AgentSummary
 from meshaccel.db.schemas import StoredSchema
-from meshaccel.errors import UnknownAgentError
 from meshaccel.models import Agent, AgentRecord
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
 from meshaccel.registry.derived import CurrentWiring, Derived
+from meshaccel.registry.heartbeats import Answer, Heartbeats, Signal
 from meshaccel.registry.listings import Listed, Listings, Page
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.registration import Declaration, Registered
-from meshaccel.registry.sessions import Session, Sessions
+from meshaccel.registry.sessions import Sessions
 from meshaccel.registry.settings import RegistrySettings
 
 log = logging.getLogger(__name__)
 
 DEFAULT_DATABASE = "meshaccel.db"
-
-
-class Signal(enum.Enum):
-    """What a heartbeat tells an agent."""
-
-    UNCHANGED = "its wiring is what it was last told"
-    CHANGED = "its wiring is another one: it should register again to be told"
-    UNKNOWN = "it is not registered or was taken for dead: it must register again"
-
-
-class Answer(Struct, frozen=True):
-    """What a registration tells an agent."""
-
-    agent_id: str
-    wiring: CurrentWiring
-    warnings: tuple[str, ...] = ()
 
 
 class Imported(Struct, frozen=True):
@@ -77,6 +60,9 @@ class AgentRegistry:
         self._listings = Listings(database, self._derived, self._sessions)
         self._commits = Commits(database, self._derived)
         self._liveness = Liveness(database, self._commits, self._sessions, settings, clock)
+        self._heartbeats = Heartbeats(
+            database, self._derived, self._sessions, self._listings, self._liveness, clock
+        )
         self._background: asyncio.Task[None] | None = None
 
     @classmethod
@@ -154,7 +140,7 @@ class AgentRegistry:
             partial(registration.register, declaration=declaration, now_us=self._clock.now_us()),
             committed,
         )
-        return await self._tell(registered.record.id)
+        return await self._heartbeats.answer(registered.record.id)
 
     async def register_again(self, body_digest: bytes) -> Answer | None:
         """Answer the very request that led to an agent's present record, without reading it.
@@ -162,39 +148,15 @@ class AgentRegistry:
         None means: the request is another one, call ``register``. If the agent's wiring is
         what it was last told, this touches no database.
         """
-        session = self._sessions.by_body(body_digest)
-        if session is None or not session.healthy:
-            return None
-        self._sessions.touch(session)
-        wiring = self._derived.cached_wiring(session.agent_id)
-        if wiring is not None and session.told_digest == wiring.digest:
-            return Answer(session.agent_id, wiring, session.warnings)
-        return await self._tell(session.agent_id)
+        return await self._heartbeats.answer_again(body_digest)
 
     def heartbeat_at_once(self, agent_id: str) -> Signal | None:
         """Note a sign of life; None if what it signals must be read: call ``heartbeat``."""
-        session = self._sessions.get(agent_id)
-        if session is None or not session.healthy or not session.leased:
-            return Signal.UNKNOWN
-        self._sessions.touch(session)
-        wiring = self._derived.cached_wiring(agent_id)
-        if wiring is None:
-            return None
-        return _signal(session, wiring)
+        return self._heartbeats.signal_at_once(agent_id)
 
     async def heartbeat(self, agent_id: str) -> Signal:
         """Note a sign of life; tell whether the agent's own wiring has changed."""
-        signal = self.heartbeat_at_once(agent_id)
-        if signal is not None:
-            return signal
-        try:
-            wiring = await self._derived.wiring(agent_id)
-        except UnknownAgentError:
-            return Signal.UNKNOWN
-        session = self._sessions.get(agent_id)
-        if session is None or not session.healthy:
-            return Signal.UNKNOWN
-        return _signal(session, wiring)
+        return await self._heartbeats.signal(agent_id)
 
     async def unregister(self, agent_id: str) -> None:
         """Take leave of an agent: unhealthy at once, removed after retention."""
@@ -274,47 +236,16 @@ class AgentRegistry:
 
     # -- inside --------------------------------------------------------------------------
 
-    async def _forget_told(self, session: Session) -> None:
-        """See to it that no crash brings back what an agent was told before.
-
-        What it is told now is written with the next signs of life. Should the registry die in
-        between, and the wiring be again what it had been, the agent would not be signalled.
-        """
-        if session.stored_digest is not None:
-            await self._database.write(lambda conn: leases.forget_told(conn, session.agent_id))
-            session.stored_digest = None
-
     async def _restore(self) -> None:
         stored = await self._database.read(leases.sessions)
         alive_at_us = await self._database.read(leases.alive_at_us)
         head_start_s = max(0.0, self._settings.startup_grace_s - self._settings.timeout_s)
         self._sessions.restore(stored, alive_at_us=alive_at_us, head_start_s=head_start_s)
 
-    async def _tell(self, agent_id: str) -> Answer:
-        wiring = await self._derived.wiring(agent_id)
-        session = self._sessions.get(agent_id)
-        if session is None:
-            raise UnknownAgentError(f"agent {agent_id} was removed meanwhile")
-        if session.told_digest != wiring.digest:
-            record = (await self._derived.agent(agent_id)).record
-            fleet = await self._derived.fleet([record.tools])
-            news = session.trail.wiring_events(
-                record, session.told, wiring.wiring, fleet, now_us=self._clock.now_us()
-            )
-            self._liveness.note(news)
-            self._listings.invalidate()
-            await self._forget_told(session)
-        session.told, session.told_digest = wiring.wiring, wiring.digest
-        return Answer(agent_id, wiring, session.warnings)
-
 
 def _report(background: asyncio.Task[None]) -> None:
     if not background.cancelled() and background.exception() is not None:
         log.critical("liveness stopped", exc_info=background.exception())
-
-
-def _signal(session: Session, wiring: CurrentWiring) -> Signal:
-    return Signal.UNCHANGED if session.told_digest == wiring.digest else Signal.CHANGED
 
 
 def _logged(registered: Registered) -> list[Change]:

@@ -1,0 +1,134 @@
+"""What agents are told: the signal of a heartbeat, and the wiring in the answer to a registration.
+
+An agent is signalled if its wiring now is not the one it was last told. Both are compared by
+digest, so nothing depends on clocks, and an agent is woken by a change of its own wiring only.
+"""
+
+import enum
+
+from msgspec import Struct
+
+from meshaccel.clock import Clock
+from meshaccel.db import leases
+from meshaccel.db.database import Database
+from meshaccel.errors import UnknownAgentError
+from meshaccel.registry.derived import CurrentWiring, Derived
+from meshaccel.registry.listings import Listings
+from meshaccel.registry.liveness import Liveness
+from meshaccel.registry.sessions import Session, Sessions
+
+
+class Signal(enum.Enum):
+    """What a heartbeat tells an agent."""
+
+    UNCHANGED = "its wiring is what it was last told"
+    CHANGED = "its wiring is another one: it should register again to be told"
+    UNKNOWN = "it is not registered or was taken for dead: it must register again"
+
+
+class Answer(Struct, frozen=True):
+    """What a registration tells an agent."""
+
+    agent_id: str
+    wiring: CurrentWiring
+    warnings: tuple[str, ...] = ()
+
+
+class Heartbeats:
+    """Notes signs of life and answers them."""
+
+    def __init__(
+        self,
+        database: Database,
+        derived: Derived,
+        sessions: Sessions,
+        listings: Listings,
+        liveness: Liveness,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._derived = derived
+        self._sessions = sessions
+        self._listings = listings
+        self._liveness = liveness
+        self._clock = clock
+
+    def signal_at_once(self, agent_id: str) -> Signal | None:
+        """Note a sign of life; None if what it signals has to be read: see ``signal``."""
+        session = self._living(agent_id)
+        if session is None:
+            return Signal.UNKNOWN
+        self._sessions.touch(session)
+        wiring = self._derived.cached_wiring(agent_id)
+        return None if wiring is None else _signal(session, wiring)
+
+    async def signal(self, agent_id: str) -> Signal:
+        """Note a sign of life; tell whether the agent's own wiring has changed."""
+        signal = self.signal_at_once(agent_id)
+        if signal is not None:
+            return signal
+        try:
+            wiring = await self._derived.wiring(agent_id)
+        except UnknownAgentError:
+            return Signal.UNKNOWN
+        session = self._living(agent_id)
+        return Signal.UNKNOWN if session is None else _signal(session, wiring)
+
+    async def answer_again(self, body_digest: bytes) -> Answer | None:
+        """Answer a request that is the very one behind an agent's present record, if it is.
+
+        Touches no database if the agent's wiring is what it was last told.
+        """
+        session = self._sessions.by_body(body_digest)
+        if session is None or not session.healthy:
+            return None
+        self._sessions.touch(session)
+        wiring = self._derived.cached_wiring(session.agent_id)
+        if wiring is not None and session.told_digest == wiring.digest:
+            return Answer(session.agent_id, wiring, session.warnings)
+        return await self.answer(session.agent_id)
+
+    async def answer(self, agent_id: str) -> Answer:
+        """Tell an agent its wiring, and note that it was told.
+
+        Raises:
+            UnknownAgentError: it is not registered (any more).
+        """
+        wiring = await self._derived.wiring(agent_id)
+        session = self._sessions.get(agent_id)
+        if session is None:
+            raise UnknownAgentError(f"agent {agent_id} was removed meanwhile")
+        if session.told_digest != wiring.digest:
+            await self._note_news(session, wiring)
+            await self._forget_told(session)
+            self._listings.invalidate()
+        session.told, session.told_digest = wiring.wiring, wiring.digest
+        return Answer(agent_id, wiring, session.warnings)
+
+    async def _note_news(self, session: Session, wiring: CurrentWiring) -> None:
+        record = (await self._derived.agent(session.agent_id)).record
+        fleet = await self._derived.fleet([record.tools])
+        news = session.trail.wiring_events(
+            record, session.told, wiring.wiring, fleet, now_us=self._clock.now_us()
+        )
+        self._liveness.note(news)
+
+    async def _forget_told(self, session: Session) -> None:
+        """See to it that no crash brings back what an agent was told before.
+
+        What it is told now is written with the next signs of life. Should the registry die in
+        between, and the wiring be again what it had been, the agent would not be signalled.
+        """
+        session.told_digest = None
+        if session.stored_digest is not None:
+            await self._database.write(lambda conn: leases.forget_told(conn, session.agent_id))
+            session.stored_digest = None
+
+    def _living(self, agent_id: str) -> Session | None:
+        """Return the session of an agent that lives by heartbeats, and does."""
+        session = self._sessions.get(agent_id)
+        return session if session and session.healthy and session.leased else None
+
+
+def _signal(session: Session, wiring: CurrentWiring) -> Signal:
+    return Signal.UNCHANGED if session.told_digest == wiring.digest else Signal.CHANGED
