@@ -9,7 +9,7 @@ the SDKs expect.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 JsonObject = Mapping[str, Any]
 """A decoded JSON object. It is shared between readers: never mutate it."""
@@ -95,6 +95,10 @@ class Tool(
     output_schema_hash: str | None = None
     schema_warnings: tuple[str, ...] | None = None
 
+    def summary(self) -> ToolSummary:
+        """Return this tool without its schemas."""
+        return ToolSummary(**{name: getattr(self, name) for name in ToolSummary.__struct_fields__})
+
 
 class Candidate(Struct, frozen=True):
     """A tool of a healthy agent that might satisfy a dependency."""
@@ -160,3 +164,19 @@ class Agent(Struct, frozen=True, kw_only=True):
     revision: int
     created_at_us: int
     updated_at_us: int
+
+
+class AgentSummary(Struct, frozen=True):
+    """An agent without the schemas of its tools, which are most of its size.
+
+    The ``record`` within ``agent`` is without tools; they are beside it.
+    """
+
+    agent: Agent
+    tools: tuple[ToolSummary, ...]
+
+    @classmethod
+    def of(cls, agent: Agent) -> "AgentSummary":
+        """Summarise an agent."""
+        bare = structs.replace(agent, record=structs.replace(agent.record, tools=()))
+        return cls(bare, tuple(tool.summary() for tool in agent.record.tools))

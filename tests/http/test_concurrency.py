@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.http.test_signals import Json, VirtualClock, registry_on, tool, wired_to
+from tests.http.client import Json, VirtualClock, registry_on, tool, wired_to
+from tests.http.statements import queries, statements
 from tests.service import Service
 
 from meshaccel.models import Dependency, Tool
@@ -119,6 +120,7 @@ def declaration(agent_id: str, *tools: Json, **fields: object) -> Json:
 
 
 def test_simultaneous_registrations_lose_no_wake_up(server: Service, tmp_path: Path) -> None:
+    """Consumers that register along with their providers are all wired after one signal at most."""
     with registry_on(server, tmp_path / "r.db") as client:
         for number in range(ROUNDS):
             caps = [f"cap-{number}-{i}" for i in range(PAIRS)]
@@ -135,6 +137,7 @@ def test_simultaneous_registrations_lose_no_wake_up(server: Service, tmp_path: P
 
 
 def test_agents_that_follow_their_signals_are_all_wired(server: Service, tmp_path: Path) -> None:
+    """Every consumer ends up with the one best of many providers that came along with it."""
     with registry_on(server, tmp_path / "r.db"):
         agents = [declaration(f"p{i}", tool("cap", version=f"1.{i}.0")) for i in range(PAIRS)]
         agents += [declaration(f"c{i}", tool("use", "cap")) for i in range(PAIRS)]
@@ -222,6 +225,7 @@ def test_recovery_while_expiring_is_not_half_done(server: Service, tmp_path: Pat
 
 
 def test_one_agent_posted_twice_at_once_is_one_of_both(server: Service, tmp_path: Path) -> None:
+    """Of two registrations of one agent at once, one is kept, whole and wired."""
     with registry_on(server, tmp_path / "r.db") as client:
         client.post("p", tool("cap"))
         for number in range(20):
@@ -255,29 +259,8 @@ def test_one_agent_with_other_dependencies_at_once(server: Service, tmp_path: Pa
         server.call(race)
 
 
-@contextmanager
-def statements(server: Service, *, writer: bool = False) -> Iterator[list[str]]:
-    """Record the SQL of one of the registry's connections."""
-    seen: list[str] = []
-
-    async def trace(registry: AgentRegistry, on: Callable[[str], None] | None) -> None:
-        database = registry._database
-        connection = database._writer if writer else database._reader
-        await connection.run(lambda conn: conn.set_trace_callback(on))
-
-    server.call(lambda registry: trace(registry, seen.append))
-    try:
-        yield seen
-    finally:
-        server.call(lambda registry: trace(registry, None))
-
-
-def queries(seen: list[str]) -> list[str]:
-    """Return the statements that are no transaction brackets."""
-    return [sql for sql in seen if sql.split()[0] not in ("BEGIN", "COMMIT", "ROLLBACK")]
-
-
 def test_crowd_of_heads_after_a_change_reads_once(server: Service, tmp_path: Path) -> None:
+    """Two hundred consumers that ask at once after a change cost two queries at most."""
     crowd = 200
     with registry_on(server, tmp_path / "r.db") as client:
         client.post("p", tool("cap"))
@@ -292,6 +275,7 @@ def test_crowd_of_heads_after_a_change_reads_once(server: Service, tmp_path: Pat
 
 
 def test_client_that_leaves_in_the_middle_changes_nothing(server: Service, tmp_path: Path) -> None:
+    """A connection that breaks off within a body registers nobody and disturbs nobody."""
     with registry_on(server, tmp_path / "r.db") as client:
         client.post("p", tool("cap"))
         client.post("c", tool("use", "cap"))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.http.test_concurrency import queries, statements
-from tests.http.test_signals import QUIET, Client, registry_on, tool, wired_to
+from tests.http.client import QUIET, Client, registry_on, tool, wired_to
+from tests.http.statements import queries, statements
 from tests.integration.processes import Registry, request, wait_for
 from tests.service import Service
 
@@ -72,6 +72,7 @@ def check_unavailable(response: httpx.Response) -> None:
 
 @pytest.mark.parametrize("trouble", ["locked", "read-only"])
 def test_nothing_answered_is_lost(server: Service, tmp_path: Path, trouble: str) -> None:
+    """While nothing can be written, changes get a 503 and leave no trace, and reads go on."""
     path = tmp_path / "r.db"
     with registry_on(server, path) as client:
         server.call(impatient)
@@ -101,6 +102,7 @@ def test_nothing_answered_is_lost(server: Service, tmp_path: Path, trouble: str)
 
 
 def test_expiry_that_fails_is_tried_again(server: Service, tmp_path: Path) -> None:
+    """A flush that fails loses nothing of what was seen, and the next one succeeds."""
     with registry_on(server, tmp_path / "r.db") as client:
         client.post("p", tool("cap"))
         with read_only(server), pytest.raises(Exception, match="readonly"):
@@ -159,6 +161,7 @@ def register(registry: Registry, number: int) -> int:
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux' prlimit")
 def test_full_disk(tmp_path: Path) -> None:
+    """All that was answered around a full disk is kept, and writes succeed once there is room."""
     command = [sys.executable, "-c", RUN_LIMITED, "300000"]
     slow = {"DEFAULT_TIMEOUT_THRESHOLD": "60"}
     registry = Registry(tmp_path, command=command, env=slow)
@@ -226,6 +229,7 @@ def listing_statements(server: Service, client: Client, size: int) -> list[int]:
 def test_listing_takes_as_many_statements_for_10_as_for_1000(
     server: Service, tmp_path: Path
 ) -> None:
+    """A listing's statements do not grow with the fleet, and a warm listing takes none."""
     counts = []
     for size in (10, 1000):
         with registry_on(server, tmp_path / f"{size}.db", settings=QUIET) as client:
@@ -236,6 +240,7 @@ def test_listing_takes_as_many_statements_for_10_as_for_1000(
 
 
 def test_unchanged_post_and_head_take_no_statement(server: Service, tmp_path: Path) -> None:
+    """Signs of life that change nothing do not touch the database."""
     with registry_on(server, tmp_path / "r.db") as client:
         client.post("p", tool("cap"))
         client.post("c", tool("use", "cap"))

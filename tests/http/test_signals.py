@@ -1,119 +1,10 @@
 """HEAD answers 202 when and only when the asking agent's own wiring changed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import quote
 
-import httpx
 import pytest
+from tests.http.client import Client, Json, VirtualClock, registry_on, tool, wired_to
 from tests.service import Service
-
-from meshaccel.registry.settings import RegistrySettings
-
-Json = dict[str, Any]
-
-QUIET = RegistrySettings(flush_interval_s=3600, check_interval_s=3600, sweep_interval_s=3600)
-"""Nothing happens by itself: tests flush, expire and sweep."""
-
-
-class VirtualClock:
-    """A clock that tests move."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now_us(self) -> int:
-        """Return microseconds since 1970."""
-        return 1_700_000_000_000_000 + round(self.seconds * 1_000_000)
-
-    def monotonic(self) -> float:
-        """Return seconds since some start."""
-        return 1000.0 + self.seconds
-
-
-class Client:
-    """The HTTP calls of agents."""
-
-    def __init__(self, server: Service) -> None:
-        self._server = server
-        self.http = httpx.Client(base_url=server.url, timeout=20, trust_env=False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.close()
-
-    def post(self, agent_id: str, *tools: Json, **fields: object) -> Json:
-        """Register; the answer must be a success."""
-        declared = {"agent_id": agent_id, "http_host": agent_id, "http_port": 80} | fields
-        response = self.http.post("/heartbeat", json=declared | {"tools": tools})
-        assert response.status_code == 200, response.text
-        answer: Json = response.json()
-        assert answer["status"] == "success", answer
-        return answer
-
-    def head(self, agent_id: str) -> int:
-        """Give a sign of life; return the signal."""
-        response = self.http.head(f"/heartbeat/{quote(agent_id)}")
-        assert response.content == b""
-        return response.status_code
-
-    def delete(self, agent_id: str) -> None:
-        """Unregister."""
-        assert self.http.delete(f"/agents/{agent_id}").status_code == 204
-
-    def get(self, path: str, **query: str | int) -> Json:
-        """Return the JSON of a successful GET."""
-        response = self.http.get(path, params=query)
-        assert response.status_code == 200, response.text
-        found: Json = response.json()
-        return found
-
-    def expire(self) -> int:
-        """Look for silent agents now."""
-        return self._server.call(lambda registry: registry._liveness.expire())
-
-
-@contextmanager
-def registry_on(
-    server: Service,
-    database: Path | str,
-    *,
-    clock: VirtualClock | None = None,
-    settings: RegistrySettings = QUIET,
-) -> Iterator[Client]:
-    """Serve a registry for the length of the block."""
-    with server.open(database, settings=settings, clock=clock), Client(server) as client:
-        yield client
-
-
-def tool(capability: str, *dependencies: str | Json, **fields: Any) -> Json:
-    """Declare a tool; a dependency given as a string is the name of its capability."""
-    wanted = [{"capability": d} if isinstance(d, str) else d for d in dependencies]
-    declared = {"function_name": f"f_{capability}", "capability": capability, **fields}
-    return declared | ({"dependencies": wanted} if wanted else {})
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock()
-
-
-@pytest.fixture
-def mesh(server: Service, tmp_path: Path, clock: VirtualClock) -> Iterator[Client]:
-    """A registry with one wired consumer ``c`` of ``p``."""
-    with registry_on(server, tmp_path / "r.db", clock=clock) as client:
-        client.post("p", tool("cap"))
-        client.post("c", tool("use", "cap"))
-        yield client
-
-
-def wired_to(answer: Json, function: str = "f_use") -> list[str]:
-    return [entry["agent_id"] for entry in answer["dependencies_resolved"][function]]
-
 
 CHANGES: dict[str, tuple[list[Json], Json]] = {
     "other tool": ([tool("other")], {}),
@@ -128,6 +19,7 @@ CHANGES: dict[str, tuple[list[Json], Json]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_change_of_the_provider_signals_its_consumer(mesh: Client, change: str) -> None:
+    """A change that concerns the consumer is signalled to it alone, until it posts again."""
     tools, fields = CHANGES[change]
     assert (mesh.head("c"), mesh.head("p")) == (200, 200)
     mesh.post("p", *tools, **fields)
@@ -150,12 +42,14 @@ IRRELEVANT: dict[str, tuple[list[Json], Json]] = {
 
 @pytest.mark.parametrize("change", IRRELEVANT)
 def test_change_that_leaves_the_wiring_alone_signals_nobody(mesh: Client, change: str) -> None:
+    """A change of the provider that its consumer is not told about is not signalled."""
     tools, fields = IRRELEVANT[change]
     mesh.post("p", *tools, **fields)
     assert (mesh.head("c"), mesh.head("p")) == (200, 200)
 
 
 def test_tags_and_versions_signal_whom_they_concern(mesh: Client) -> None:
+    """A provider's new tags and versions signal those consumers alone that asked for them."""
     gold = tool("use", {"capability": "cap", "tags": ["gold"]})
     modern = tool("use", {"capability": "cap", "version": ">=2"})
     assert wired_to(mesh.post("gold", gold)) == [""]
@@ -168,6 +62,7 @@ def test_tags_and_versions_signal_whom_they_concern(mesh: Client) -> None:
 
 
 def test_better_provider_signals_and_a_worse_one_does_not(mesh: Client) -> None:
+    """A provider that is preferred signals the consumer; any other comes and goes unnoticed."""
     mesh.post("q", tool("cap", version="0.9.0"))
     assert mesh.head("c") == 200
     mesh.post("r", tool("cap", version="1.1.0"))
@@ -178,6 +73,7 @@ def test_better_provider_signals_and_a_worse_one_does_not(mesh: Client) -> None:
 
 
 def test_unregistering_and_revival_signal(mesh: Client) -> None:
+    """A provider that unregisters signals its consumer, and so does one that comes back."""
     mesh.delete("p")
     assert (mesh.head("c"), mesh.head("p")) == (202, 410)
     assert wired_to(mesh.post("c", tool("use", "cap"))) == [""]
@@ -187,6 +83,7 @@ def test_unregistering_and_revival_signal(mesh: Client) -> None:
 
 
 def test_death_signals(mesh: Client, clock: VirtualClock) -> None:
+    """A provider that falls silent is taken for dead, and its consumer is signalled."""
     clock.seconds += 15
     assert mesh.head("c") == 200
     clock.seconds += 6
@@ -195,6 +92,7 @@ def test_death_signals(mesh: Client, clock: VirtualClock) -> None:
 
 
 def test_there_and_back_again_is_no_change(mesh: Client) -> None:
+    """A wiring that is again what the consumer was told is no change, whatever came between."""
     mesh.delete("p")
     mesh.post("p", tool("cap"))
     assert mesh.head("c") == 200
@@ -205,6 +103,7 @@ def test_there_and_back_again_is_no_change(mesh: Client) -> None:
 
 
 def test_required_chain_signals_its_end(mesh: Client) -> None:
+    """An agent is signalled when the far end of a chain of required dependencies comes or goes."""
     mesh.post("m1", tool("m1", {"capability": "m2", "required": True}))
     mesh.post("m2", tool("m2", {"capability": "m3", "required": True}))
     assert wired_to(mesh.post("end", tool("use", "m1"))) == [""]
@@ -218,6 +117,7 @@ def test_required_chain_signals_its_end(mesh: Client) -> None:
 
 
 def test_llm_filters_signal(mesh: Client) -> None:
+    """A tool that changes signals the agents whose filters take it."""
     schema: Json = {"type": "object", "properties": {}}
     asks = tool("ask", llm_filter={"filter": ["cap"], "filter_mode": "all"})
     asks_all = tool("ask", llm_filter={"filter": [], "filter_mode": "*"})
@@ -233,6 +133,7 @@ def test_llm_filters_signal(mesh: Client) -> None:
 
 
 def test_llm_providers_signal(mesh: Client) -> None:
+    """An agent that asks for a language model is signalled when one comes and when it leaves."""
     asks = tool("ask", llm_provider={"capability": "llm", "tags": ["+fast"]})
     mesh.post("asker", asks)
     model = tool("llm", inputSchema={"type": "object"}, kwargs={"vendor": "anthropic"})
@@ -245,6 +146,7 @@ def test_llm_providers_signal(mesh: Client) -> None:
 
 
 def test_own_change_is_told_by_the_own_post(mesh: Client) -> None:
+    """An agent is not signalled for what its own registration changed."""
     mesh.post("c", tool("use", "cap", "use"), http_port=90)
     assert mesh.head("c") == 200
     mesh.post("c", tool("use", "cap", "use"), http_port=91)
@@ -252,6 +154,7 @@ def test_own_change_is_told_by_the_own_post(mesh: Client) -> None:
 
 
 def test_signals_survive_a_restart(server: Service, tmp_path: Path) -> None:
+    """After a restart those agents are signalled that had not been told of a change before it."""
     database = tmp_path / "r.db"
     with registry_on(server, database) as client:
         client.post("p", tool("cap"))

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from msgspec import Struct
-from tests.http.test_signals import Client, Json, VirtualClock, registry_on, tool
+from tests.http.client import Client, Json, VirtualClock, registry_on, tool
 from tests.service import Service
 
 from meshaccel.models import Candidate, Tool
@@ -175,6 +175,7 @@ class FleetMachine(RuleBasedStateMachine):
 
 @pytest.mark.timeout(60)
 def test_signals_are_those_of_the_model(server: Service) -> None:
+    """In random fleets every answer and every signal is the one that the naive model works out."""
     FleetMachine.server = server
     run_state_machine_as_test(
         FleetMachine,

@@ -10,7 +10,7 @@ from msgspec import Struct
 from meshaccel.db import rows
 from meshaccel.db.rows import AGENT_COLUMNS
 from meshaccel.grouping import Child, RowGrouper, Shape
-from meshaccel.models import Agent, ToolSummary
+from meshaccel.models import Agent, AgentSummary
 
 
 class AgentQuery(Struct, frozen=True, kw_only=True):
@@ -40,13 +40,6 @@ _SHAPE = Shape(
 )
 
 _grouper = RowGrouper(_SHAPE)
-
-
-class AgentSummary(Struct, frozen=True):
-    """An agent for the listing; its ``agent`` is without tools, whose summaries are apart."""
-
-    agent: Agent
-    tools: tuple[ToolSummary, ...]
 
 
 def summaries(conn: sqlite3.Connection, query: AgentQuery) -> list[AgentSummary]:

@@ -12,7 +12,7 @@ from meshaccel.clock import rfc3339
 from meshaccel.content import digest_bytes
 from meshaccel.db.candidates import Offers
 from meshaccel.db.events import Event
-from meshaccel.models import AgentRecord, AgentStatus, Dependency, JsonObject
+from meshaccel.models import AgentRecord, AgentStatus, AgentSummary, Dependency, JsonObject
 from meshaccel.registry.derived import Fleet
 from meshaccel.registry.resolution import (
     ResolvedDependency,
@@ -70,7 +70,7 @@ class Trail:
 
     def wiring_events(
         self,
-        record: AgentRecord,
+        summary: AgentSummary,
         before: Wiring | None,
         after: Wiring,
         fleet: Fleet,
@@ -81,14 +81,17 @@ class Trail:
 
         Costs a comparison per dependency, and a trace for each that differs or is unresolved.
         """
-        links = list(_links(record, before, after))
+        record = summary.agent.record
+        links = list(_links(summary, before, after))
         for key in self._written.keys() - {link.key for link in links}:
             del self._written[key]
         availability = fleet.availability()
         found: list[Event] = []
         for link in filter(_Link.may_be_news, links):
             if len(found) == MAX_EVENTS:
-                log.warning("audit of a wiring cut short", extra={"agent_id": record.id})
+                log.warning(
+                    "audit of a wiring cut short", extra={"agent_id": summary.agent.record.id}
+                )
                 break
             offers = fleet.offers.get(link.now.capability, _NO_OFFERS)
             if _goes_without_saying(link, offers):
@@ -133,9 +136,9 @@ def transition_data(new_status: AgentStatus, *, now_us: int) -> JsonObject:
     }
 
 
-def _links(record: AgentRecord, before: Wiring | None, after: Wiring) -> Iterator[_Link]:
+def _links(summary: AgentSummary, before: Wiring | None, after: Wiring) -> Iterator[_Link]:
     declared: defaultdict[str, list[Dependency]] = defaultdict(list)
-    for tool in record.tools:
+    for tool in summary.tools:
         if tool.function_name:
             declared[tool.function_name].extend(tool.dependencies or ())
     for name, dependencies in declared.items():

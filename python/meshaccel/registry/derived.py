@@ -18,8 +18,9 @@ from meshaccel.content import digest_bytes
 from meshaccel.db import candidates, listing
 from meshaccel.db.candidates import Offers
 from meshaccel.db.database import Database
+from meshaccel.db.listing import AgentQuery
 from meshaccel.errors import UnknownAgentError
-from meshaccel.models import Agent, Candidate, ToolSummary
+from meshaccel.models import AgentSummary, Candidate, ToolSummary
 from meshaccel.registry.changes import TOOLS, Change, agent_tag, capability_tag
 from meshaccel.registry.resolution import (
     Availability,
@@ -74,7 +75,7 @@ class Derived:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._caches: list[TagCache[Any]] = []
-        self._agents: TagCache[Agent] = self.cache(MAX_AGENTS)
+        self._agents: TagCache[AgentSummary] = self.cache(MAX_AGENTS)
         self._offers: TagCache[Offers] = self.cache(MAX_CAPABILITIES)
         self._everything: TagCache[tuple[Candidate, ...]] = self.cache(1)
         self._wirings: TagCache[CurrentWiring] = self.cache(MAX_AGENTS)
@@ -95,7 +96,8 @@ class Derived:
             cache.invalidate_by_tag(*tags)
         for change in changes:
             if change.agent is not None:
-                self._agents.set(change.agent_id, change.agent, [agent_tag(change.agent_id)])
+                summary = AgentSummary.of(change.agent)
+                self._agents.set(change.agent_id, summary, [agent_tag(change.agent_id)])
 
     def clear(self) -> None:
         """Drop everything: after a commit whose outcome is unknown."""
@@ -106,21 +108,22 @@ class Derived:
         """Return an agent's wiring if it needs no reading."""
         return self._wirings.get(agent_id)
 
-    async def agent(self, agent_id: str) -> Agent:
-        """Return an agent.
+    async def agent(self, agent_id: str) -> AgentSummary:
+        """Return an agent without its schemas.
 
         Raises:
             UnknownAgentError: it is not registered.
         """
-        agent = self._agents.get(agent_id)
-        if agent is not None:
-            return agent
+        summary = self._agents.get(agent_id)
+        if summary is not None:
+            return summary
+        query = AgentQuery(agent_id=agent_id)
         with self._agents.flight() as flight:
-            agent = await self._database.read(lambda conn: listing.agent(conn, agent_id))
-            if agent is None:
+            found = await self._database.read(lambda conn: listing.summaries(conn, query))
+            if not found:
                 raise UnknownAgentError(f"agent {agent_id} is not registered")
-            self._agents.set(agent_id, agent, [agent_tag(agent_id)], since=flight)
-        return agent
+            self._agents.set(agent_id, found[0], [agent_tag(agent_id)], since=flight)
+        return found[0]
 
     async def wiring(self, agent_id: str) -> CurrentWiring:
         """Return what an agent is to be told now.
@@ -132,7 +135,7 @@ class Derived:
         if cached is not None:
             return cached
         with self._wirings.flight() as flight:
-            tools = (await self.agent(agent_id)).record.tools
+            tools = (await self.agent(agent_id)).tools
             fleet = await self.fleet([tools])
             wiring = fleet.resolver().resolve_agent(agent_id, tools)
             body = msgspec.json.encode(wiring)

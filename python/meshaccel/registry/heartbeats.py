@@ -106,10 +106,10 @@ class Heartbeats:
         return Answer(agent_id, wiring, session.warnings)
 
     async def _note_news(self, session: Session, wiring: CurrentWiring) -> None:
-        record = (await self._derived.agent(session.agent_id)).record
-        fleet = await self._derived.fleet([record.tools])
+        summary = await self._derived.agent(session.agent_id)
+        fleet = await self._derived.fleet([summary.tools])
         news = session.trail.wiring_events(
-            record, session.told, wiring.wiring, fleet, now_us=self._clock.now_us()
+            summary, session.told, wiring.wiring, fleet, now_us=self._clock.now_us()
         )
         self._liveness.note(news)
 

@@ -11,8 +11,9 @@ from msgspec import Struct, structs
 from meshaccel.cache import TagCache
 from meshaccel.db import listing
 from meshaccel.db.database import Database
-from meshaccel.db.listing import AgentQuery, AgentSummary
+from meshaccel.db.listing import AgentQuery
 from meshaccel.errors import InvalidRequestError
+from meshaccel.models import AgentSummary
 from meshaccel.registry.changes import FLEET
 from meshaccel.registry.derived import Derived
 from meshaccel.registry.listing import AgentInfo, Lister, needs_fleet

@@ -9,12 +9,13 @@ from typing import Literal, Self
 from msgspec import Struct
 
 from meshaccel.clock import Clock, SystemClock
-from meshaccel.db import agents, events, leases, schemas
+from meshaccel.db import agents, events, leases, listing, schemas
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
-from meshaccel.db.listing import AgentQuery, AgentSummary
+from meshaccel.db.listing import AgentQuery
 from meshaccel.db.schemas import StoredSchema
-from meshaccel.models import Agent, AgentRecord
+from meshaccel.errors import UnknownAgentError
+from meshaccel.models import Agent, AgentRecord, AgentSummary
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
@@ -192,12 +193,14 @@ class AgentRegistry:
         Raises:
             UnknownAgentError: it is not registered.
         """
-        return await self._derived.agent(agent_id)
+        agent = await self._database.read(lambda conn: listing.agent(conn, agent_id))
+        if agent is None:
+            raise UnknownAgentError(f"agent {agent_id} is not registered")
+        return agent
 
     async def describe(self, agent: Agent) -> Listed:
         """Return an agent's entry in the listing."""
-        summary = AgentSummary(agent, agent.record.tools)
-        return (await self._listings.describe([summary]))[0]
+        return (await self._listings.describe([AgentSummary.of(agent)]))[0]
 
     async def list_agents(self, query: AgentQuery | None = None) -> Page:
         """Return the agents that match, in order of id, in one query whatever their number."""
