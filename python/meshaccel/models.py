@@ -70,29 +70,41 @@ class ToolSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     llm_provider: LlmProviderRequest | None = None
 
 
-class Tool(
+class OfferedTool(
     ToolSummary,
     frozen=True,
     kw_only=True,
     omit_defaults=True,
     rename={
         "input_schema": "inputSchema",
+        "output_schema_canonical": "outputSchemaCanonical",
+        "output_schema_hash": "outputSchemaHash",
+    },
+):
+    """What others need of a tool to be wired to it: the schemas that matching looks at."""
+
+    input_schema: JsonObject | None = None
+    output_schema_canonical: JsonObject | None = None
+    output_schema_hash: str | None = None
+
+
+class Tool(
+    OfferedTool,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    rename={
         "output_schema": "outputSchema",
         "input_schema_canonical": "inputSchemaCanonical",
         "input_schema_hash": "inputSchemaHash",
-        "output_schema_canonical": "outputSchemaCanonical",
-        "output_schema_hash": "outputSchemaHash",
         "schema_warnings": "schemaWarnings",
     },
 ):
-    """One function that an agent offers under a capability name."""
+    """One function that an agent offers under a capability name, as it declares it."""
 
-    input_schema: JsonObject | None = None
     output_schema: JsonObject | None = None
     input_schema_canonical: JsonObject | None = None
     input_schema_hash: str | None = None
-    output_schema_canonical: JsonObject | None = None
-    output_schema_hash: str | None = None
     schema_warnings: tuple[str, ...] | None = None
 
     def summary(self) -> ToolSummary:
@@ -105,7 +117,7 @@ class Candidate(Struct, frozen=True):
 
     agent_id: str
     endpoint: str
-    tool: Tool
+    tool: OfferedTool
 
 
 class Surface(Struct, frozen=True, kw_only=True, omit_defaults=True):

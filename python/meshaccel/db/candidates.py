@@ -65,7 +65,7 @@ def every_offer(conn: sqlite3.Connection) -> tuple[Candidate, ...]:
     """Return the candidates of all capabilities of all healthy agents."""
     found = conn.execute(f"{_SELECT} WHERE a.status = 'healthy' {_ORDER}")
     return tuple(
-        Candidate(agent_id, endpoint, rows.tool(definition))
+        Candidate(agent_id, endpoint, rows.offered_tool(definition))
         for _, agent_id, _, endpoint, _, definition in found
     )
 
@@ -75,5 +75,7 @@ def _offers(found: Any) -> Offers:
     unhealthy: list[Candidate] = []
     for row in found:
         kind = healthy if row["status"] == "healthy" else unhealthy
-        kind.append(Candidate(row["agent_id"], row["endpoint"], rows.tool(row["definition"])))
+        kind.append(
+            Candidate(row["agent_id"], row["endpoint"], rows.offered_tool(row["definition"]))
+        )
     return Offers(tuple(healthy), tuple(unhealthy))

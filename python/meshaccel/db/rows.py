@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from meshaccel.models import Agent, AgentRecord, Surface, Tool, ToolSummary
+from meshaccel.models import Agent, AgentRecord, OfferedTool, Surface, Tool, ToolSummary
 
 AGENT_COLUMNS = (
     "id",
@@ -31,6 +31,7 @@ AGENT_COLUMNS = (
 )
 
 _decode_tool = msgspec.json.Decoder(Tool).decode
+_decode_offered = msgspec.json.Decoder(OfferedTool).decode
 _decode_summary = msgspec.json.Decoder(ToolSummary).decode
 _decode_surfaces = msgspec.json.Decoder(tuple[Surface, ...]).decode
 _decode_strings = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -68,6 +69,11 @@ def agent_values(agent: Agent) -> tuple[object, ...]:
 def tool(definition: str) -> Tool:
     """Read a stored definition."""
     return _decode_tool(definition)
+
+
+def offered_tool(definition: str) -> OfferedTool:
+    """Read of a stored definition what others need to be wired to it."""
+    return _decode_offered(definition)
 
 
 def tool_summary(definition: str) -> ToolSummary:

@@ -7,7 +7,7 @@ available. The verdict depends on the candidates only, not on the order of the q
 
 from collections.abc import Hashable, Iterable, Iterator
 
-from meshaccel.models import Candidate, Dependency, Tool, ToolSummary
+from meshaccel.models import Candidate, Dependency, OfferedTool, ToolSummary
 from meshaccel.registry.resolution.selection import Lookup, Requirement
 
 AGENT_UNHEALTHY = "agent unhealthy"
@@ -112,7 +112,7 @@ class Availability:
     def _expand(self, goal: _Goal, providers: dict[int, _Provider], new: list[_Goal]) -> bool:
         """Link a goal to its matching providers; True if one of them is available already."""
         requirement = Requirement(goal.dependency)
-        waiting: list[Tool] = []
+        waiting: list[OfferedTool] = []
         for candidate in self._lookup.get(goal.capability, ()):
             tool = candidate.tool
             if requirement.accepts(tool):

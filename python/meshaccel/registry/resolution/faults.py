@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from meshaccel.models import Dependency, JsonObject, TagTerm, Tool
+from meshaccel.models import Dependency, JsonObject, OfferedTool, TagTerm
 from meshaccel.registry.resolution.schemas import is_subset
 from meshaccel.registry.resolution.selection import tool_version
 from meshaccel.registry.resolution.tags import tag_score
@@ -45,13 +45,13 @@ def tag_fault(wanted: Sequence[TagTerm], offered: Sequence[str]) -> JsonObject:
     return fault("ExtraTagDisallowed", {"disallowed": [short(disallowed)]})
 
 
-def version_fault(dependency: Dependency, tool: Tool) -> JsonObject:
+def version_fault(dependency: Dependency, tool: OfferedTool) -> JsonObject:
     """Name the constraint and the version that is not within it."""
     constraint, version = short(dependency.version or ""), short(tool_version(tool))
     return fault("VersionConstraintFailed", {"constraint": constraint, "version": version})
 
 
-def schema_fault(dependency: Dependency, tool: Tool) -> JsonObject:
+def schema_fault(dependency: Dependency, tool: OfferedTool) -> JsonObject:
     """Name the hashes and, where schemas were compared, how they differ."""
     produced = tool.output_schema_canonical
     # A schema is published only together with its hash.

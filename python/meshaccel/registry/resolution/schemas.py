@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from meshaccel.models import Dependency, JsonObject, Tool
+from meshaccel.models import Dependency, JsonObject, OfferedTool
 
 
-def schema_accepted(dependency: Dependency, tool: Tool) -> bool:
+def schema_accepted(dependency: Dependency, tool: OfferedTool) -> bool:
     """Apply the ``match_mode`` of a dependency to the output schema of a tool.
 
     No mode: anything goes. Equal hashes pass. ``strict`` takes nothing else. ``subset``, and

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from meshaccel.models import DEFAULT_TOOL_VERSION, Candidate, Dependency, Tool
+from meshaccel.models import DEFAULT_TOOL_VERSION, Candidate, Dependency, OfferedTool
 from meshaccel.registry.resolution.constraints import parse_constraint
 from meshaccel.registry.resolution.schemas import schema_accepted
 from meshaccel.registry.resolution.tags import tag_score
@@ -16,7 +16,7 @@ one agent as it declared them.
 """
 
 
-def tool_version(tool: Tool) -> str:
+def tool_version(tool: OfferedTool) -> str:
     """The version a tool counts as: its own, ``1.0.0`` if it gives none."""
     return tool.version or DEFAULT_TOOL_VERSION
 
@@ -32,7 +32,7 @@ class Requirement:
         self._constraint = parse_constraint(dependency.version) if dependency.version else None
         self._verdicts: dict[str, bool] = {}  # many candidates, few versions
 
-    def score(self, tool: Tool) -> int | None:
+    def score(self, tool: OfferedTool) -> int | None:
         """Tag score of a tool that has the tags and the version; ``None`` for any other."""
         score = tag_score(self._tags, tool.tags or ()) if self._tags else 0
         if score is None or self._constraint is None:
@@ -43,7 +43,7 @@ class Requirement:
             fits = self._verdicts[version] = self._constraint.matches(version)
         return score if fits else None
 
-    def accepts(self, tool: Tool) -> bool:
+    def accepts(self, tool: OfferedTool) -> bool:
         """Whether a tool has the tags, the version and the schema."""
         return self.score(tool) is not None and schema_accepted(self._dependency, tool)
 

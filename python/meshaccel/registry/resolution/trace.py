@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from meshaccel.models import Candidate, Dependency, JsonObject, Tool
+from meshaccel.models import Candidate, Dependency, JsonObject, OfferedTool
 from meshaccel.registry.resolution.availability import Availability
 from meshaccel.registry.resolution.constraints import parse_constraint
 from meshaccel.registry.resolution.faults import (
@@ -44,8 +44,8 @@ class _Condition(NamedTuple):
     """A stage that asks something of a tool, or, without ``fits``, does not."""
 
     stage: str
-    fits: Callable[[Tool], bool] | None
-    why: Callable[[Tool], JsonObject]
+    fits: Callable[[OfferedTool], bool] | None
+    why: Callable[[OfferedTool], JsonObject]
     """Says why a tool does not fit; asked only of the few that are listed."""
 
 
@@ -60,18 +60,18 @@ class _Scores:
         self._by_tags: dict[tuple[str, ...], int | None] = {}
         self._by_version: dict[str, bool] = {}
 
-    def of_tags(self, tool: Tool) -> int | None:
+    def of_tags(self, tool: OfferedTool) -> int | None:
         """Return the score of a tool's tags."""
         tags = tool.tags or ()
         if tags not in self._by_tags:
             self._by_tags[tags] = tag_score(self._terms, tags)
         return self._by_tags[tags]
 
-    def has_tags(self, tool: Tool) -> bool:
+    def has_tags(self, tool: OfferedTool) -> bool:
         """Whether a tool has the tags."""
         return self.of_tags(tool) is not None
 
-    def has_version(self, tool: Tool) -> bool:
+    def has_version(self, tool: OfferedTool) -> bool:
         """Whether a tool's version is within the constraint."""
         version = tool_version(tool)
         if version not in self._by_version:
@@ -122,7 +122,7 @@ def _health(
     return kept, _entry("health", kept, evicted, len(unhealthy) + len(stuck))
 
 
-def _stuck_fault(tool: Tool, availability: Availability) -> JsonObject:
+def _stuck_fault(tool: OfferedTool, availability: Availability) -> JsonObject:
     return fault("Unavailable", {"reason": short(availability.unavailable_reason(tool) or "")})
 
 
@@ -166,7 +166,7 @@ def _tiebreaker(scores: _Scores, candidates: list[Candidate]) -> tuple[Candidate
 
 
 def _partition(
-    candidates: Iterable[Candidate], fits: Callable[[Tool], bool]
+    candidates: Iterable[Candidate], fits: Callable[[OfferedTool], bool]
 ) -> tuple[list[Candidate], list[Candidate]]:
     kept: list[Candidate] = []
     dropped: list[Candidate] = []
