@@ -8,6 +8,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 export PATH := $(if $(CARGO),$(dir $(CARGO)):)$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# maturin's --quiet does not reach the pip it runs.
+export PIP_QUIET := 1
 # The environment below is the one to install into, whatever is active in this shell.
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 unexport CONDA_PREFIX
@@ -40,9 +42,9 @@ lint: $(VENV)/.built-test ## Formatting, lints, types, stubs, import layers
 pytest: $(VENV)/.built-test
 	$(BIN)/pytest
 
-bench: $(VENV)/.built-test ## Measure; see benches/README.md
-	$(BIN)/python benches/grouping.py
-	$(BIN)/python benches/registry_load.py
+bench: $(VENV)/.built-test ## Measure, in a minute or two; docs/performance.md has the long commands
+	$(BIN)/python -m benches.grouping
+	$(BIN)/python -m benches.registry_load --quick
 
 format: $(VENV)/.built-test ## Format everything
 	$(BIN)/ruff format .

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from meshaccel.db.listing import AgentQuery
     from meshaccel.errors import (
         DatabaseError,
+        DatabaseInUseError,
         GroupingError,
         IncompatibleDatabaseError,
         InvalidRequestError,
@@ -36,6 +37,7 @@ __all__ = [
     "Answer",
     "Child",
     "DatabaseError",
+    "DatabaseInUseError",
     "Declaration",
     "Dependency",
     "Event",
@@ -60,6 +62,7 @@ _HOMES = {
     "db.listing": ("AgentQuery",),
     "errors": (
         "DatabaseError",
+        "DatabaseInUseError",
         "GroupingError",
         "IncompatibleDatabaseError",
         "InvalidRequestError",

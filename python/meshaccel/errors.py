@@ -9,6 +9,7 @@
     │   ├── NullKeyError               a row without the key of its outermost record
     │   └── UnhashableKeyError         a key value that can never be compared by hash
     ├── DatabaseError                  the database cannot serve this request now
+    │   ├── DatabaseInUseError         another registry has the file open
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
     ├── InvalidRequestError (ValueError)   malformed input: nothing was changed
     ├── RegistrationRejectedError      well-formed, but against the rules of the mesh
@@ -81,6 +82,10 @@ class UnhashableKeyError(GroupingError):
 
 class DatabaseError(MeshAccelError):
     """The database cannot serve this request now; nothing of it was kept. Retrying may help."""
+
+
+class DatabaseInUseError(DatabaseError):
+    """Another registry, in this process or another, has the file open."""
 
 
 class IncompatibleDatabaseError(DatabaseError):

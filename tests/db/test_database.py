@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from meshaccel.db.database import MEMORY, Database
-from meshaccel.errors import DatabaseError
+from meshaccel.errors import DatabaseError, DatabaseInUseError
 
 
 def run(path: Path | str, test: Callable[[Database], Awaitable[None]]) -> None:
@@ -169,3 +169,23 @@ def test_closing_finishes_what_is_queued(tmp_path: Path) -> None:
     asyncio.run(main())
     with closing(sqlite3.connect(path)) as conn:
         assert revision(conn) == 20
+
+
+def test_a_file_is_one_registrys(tmp_path: Path) -> None:
+    """A second registry would not know of the first one's changes and answer from before them."""
+    path, link = tmp_path / "r.db", tmp_path / "link.db"
+    link.symlink_to(path)
+
+    async def test(_: Database) -> None:
+        for same in (path, link):
+            with pytest.raises(DatabaseInUseError, match="in use by another registry"):
+                await Database.open(str(same))
+
+    run(path, test)
+    run(link, test)
+
+
+def test_an_empty_path_is_refused() -> None:
+    """SQLite would make a temporary database of it, another one for each connection."""
+    with pytest.raises(DatabaseError, match="path is empty"):
+        asyncio.run(Database.open(""))

@@ -150,6 +150,7 @@ def test_path_that_cannot_be_opened(tmp_path: Path, name: str) -> None:
 
 
 def test_several_processes_create_one_file(tmp_path: Path) -> None:
+    """One makes it; who comes while that one has it open is refused."""
     for attempt in range(3):
         path = tmp_path / f"{attempt}.db"
         command = [sys.executable, "-c", OPEN, str(path)]
@@ -166,5 +167,6 @@ def test_several_processes_create_one_file(tmp_path: Path) -> None:
         for process in opened:
             _, errors = process.communicate(timeout=20)
             results.append((process.returncode, errors))
-        assert results == [(0, b"")] * 3
+        assert any(code == 0 for code, _ in results), results
+        assert all(code == 0 or b"in use by another" in errors for code, errors in results)
         assert schema(path)

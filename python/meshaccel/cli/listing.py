@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913  one for each option
 
     DEPS is how many of an agent's dependencies are served, of how many. CAPABILITIES leaves out
     those that every agent has (their names start with two underscores). 'meshaccel show AGENT'
-    has the details.
+    has the details. A terminal too narrow for all columns loses ENDPOINT and NAME first.
     """
     filters = {"status": status, "namespace": namespace, "type": agent_type}
     parameters: Parameters = {
@@ -96,13 +96,13 @@ def _pages(client: Client, parameters: Parameters) -> Iterator[Page]:
 def _table() -> Table:
     return Table(
         Column("ID", fit="wrap"),
-        Column("NAME", fit="cut"),
+        Column("NAME", fit="drop"),
         Column("TYPE"),
         Column("STATUS"),
         Column("DEPS", right=True),
         Column("CAPABILITIES", right=True),
         Column("LAST SEEN"),
-        Column("ENDPOINT", fit="cut"),
+        Column("ENDPOINT", fit="drop"),
     )
 
 

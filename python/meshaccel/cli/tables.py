@@ -15,12 +15,18 @@ from meshaccel.cli.output import console, safe
 _GAP = 2
 """Spaces between columns."""
 
+_MIN_CUT = 12
+"""Cells below which a text that is cut says nothing."""
+
 
 class Column(NamedTuple):
-    """A column, and what becomes of it where the terminal is too narrow."""
+    """A column, and what becomes of it where the terminal is too narrow.
+
+    What is cut or dropped gives way before anything wraps; what is dropped is cut first.
+    """
 
     header: str
-    fit: Literal["keep", "wrap", "cut"] = "keep"
+    fit: Literal["keep", "wrap", "cut", "drop"] = "keep"
     right: bool = False
 
 
@@ -50,13 +56,13 @@ class Table:
         """Print the table on stdout."""
         out = console()
         if out.is_terminal:
-            out.print(self._fitted())
+            out.print(self._fitted(out.width))
         else:
             # Rich takes half a millisecond a row, too much for tens of thousands.
             for line in self._plain():
                 click.echo(line)
 
-    def _fitted(self) -> rich.table.Table:
+    def _fitted(self, width: int) -> rich.table.Table:
         table = rich.table.Table(
             box=None,
             pad_edge=False,
@@ -64,17 +70,44 @@ class Table:
             header_style="bold",
             show_header=self._has_header(),
         )
-        for column in self._columns:
+        room = self._room(width)
+        shown = [at for at in range(len(self._columns)) if room.get(at) != 0]
+        for at in shown:
+            column = self._columns[at]
             table.add_column(
                 column.header,
                 no_wrap=column.fit == "keep",
                 overflow="fold",
                 justify="right" if column.right else "left",
+                max_width=room.get(at),
             )
         for row in self._rows:
-            cells = zip(self._columns, row, strict=True)
-            table.add_row(*(_fitted_text(column, cell) for column, cell in cells))
+            table.add_row(*(_fitted_text(self._columns[at], row[at]) for at in shown))
         return table
+
+    def _room(self, width: int) -> dict[int, int]:
+        """Return how wide the columns that give way may be, by their index; 0 is left out.
+
+        Rich would make all columns narrower alike, and so break ids that have room.
+        """
+        widths = [
+            max(cell_len(text) for text in (column.header, *(row[at].text for row in self._rows)))
+            for at, column in enumerate(self._columns)
+        ]
+        missing = sum(widths) + _GAP * len(widths) - width
+        room: dict[int, int] = {}
+        for give in ("cut", "drop"):
+            for at in reversed(range(len(widths))):
+                fit = self._columns[at].fit
+                if missing <= 0 or fit not in ("cut", "drop"):
+                    continue
+                if give == "cut":
+                    room[at] = min(widths[at], max(_MIN_CUT, widths[at] - missing))
+                    missing -= widths[at] - room[at]
+                elif fit == "drop":
+                    missing -= room[at] + _GAP
+                    room[at] = 0
+        return room
 
     def _plain(self) -> Iterator[str]:
         header = [[column.header for column in self._columns]] if self._has_header() else []
@@ -118,7 +151,7 @@ def _made_safe(cell: Cell | str) -> Cell:
 
 
 def _fitted_text(column: Column, cell: Cell) -> Text:
-    if column.fit == "cut":
+    if column.fit in ("cut", "drop"):
         return Text(cell.text, cell.style, no_wrap=True, overflow="ellipsis")
     return Text(cell.text, cell.style)
 

@@ -137,16 +137,6 @@ def remove(conn: sqlite3.Connection, agent_id: str, *, now_us: int) -> None:
     )
 
 
-def capability_names(conn: sqlite3.Connection, agent_id: str) -> list[str]:
-    """Return the names of the capabilities that an agent offers, each once."""
-    names = conn.execute(
-        "SELECT DISTINCT c.name FROM agent_capabilities ac"
-        " JOIN capabilities c ON c.digest = ac.digest WHERE ac.agent_id = ?",
-        (agent_id,),
-    )
-    return [name for (name,) in names]
-
-
 def required_edges(
     conn: sqlite3.Connection, names: Iterable[str], *, ignoring: str
 ) -> dict[str, set[str]]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
+from meshaccel.db.claim import claim
 from meshaccel.db.connection import Connection
 from meshaccel.db.migrations import migrate, refuse_foreign
 from meshaccel.errors import DatabaseError
@@ -21,9 +22,12 @@ class Database:
     Every ``sqlite3.Error`` becomes a ``DatabaseError`` with the driver's error as its cause.
     """
 
-    def __init__(self, writer: Connection, reader: Connection) -> None:
+    def __init__(
+        self, writer: Connection, reader: Connection, claimed: sqlite3.Connection | None
+    ) -> None:
         self._writer = writer
         self._reader = reader
+        self._claimed = claimed
 
     @classmethod
     async def open(cls, path: str) -> Self:
@@ -31,23 +35,29 @@ class Database:
 
         Raises:
             IncompatibleDatabaseError: the file is another program's, or of a newer version.
+            DatabaseInUseError: it is open already, here or in another process.
             DatabaseError: it cannot be opened.
         """
+        if not path:
+            # SQLite would open a temporary database, another one for each connection.
+            raise DatabaseError("cannot open '': the path is empty")
+        claimed: sqlite3.Connection | None = None
         try:
             writer = await Connection.open(path, check=refuse_foreign)
         except (sqlite3.Error, ValueError) as error:
             raise DatabaseError(f"cannot open {path!r}: {error}") from error
         try:
+            claimed = None if path == MEMORY else claim(path)
             await writer.run(migrate)
             # A second connection to ":memory:" would see a database of its own.
             reader = writer if path == MEMORY else await Connection.open(path, query_only=True)
         except sqlite3.Error as error:
-            await writer.close()
+            await _close(writer, claimed)
             raise DatabaseError(f"cannot prepare {path}: {error}") from error
         except BaseException:
-            await writer.close()
+            await _close(writer, claimed)
             raise
-        return cls(writer, reader)
+        return cls(writer, reader, claimed)
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in one read transaction: all its statements see the same revision."""
@@ -63,7 +73,7 @@ class Database:
     async def close(self) -> None:
         """Finish what is queued, then close."""
         await self._reader.close()
-        await self._writer.close()
+        await _close(self._writer, self._claimed)
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,6 +85,12 @@ class Database:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+async def _close(writer: Connection, claimed: sqlite3.Connection | None) -> None:
+    await writer.close()
+    if claimed is not None:
+        claimed.close()
 
 
 def _transaction(begin: str, work: Work[T]) -> Work[T]:

@@ -78,6 +78,7 @@ class AgentRegistry:
 
         Raises:
             IncompatibleDatabaseError: the file is another program's, or of a newer version.
+            DatabaseInUseError: another registry has it open.
             DatabaseError: the file cannot be opened.
         """
         opened = await Database.open(database)

@@ -1,0 +1,32 @@
+"""One registry to a database file: what one keeps in memory, another would make stale."""
+
+import os
+import sqlite3
+
+from meshaccel.errors import DatabaseInUseError
+
+
+def claim(path: str) -> sqlite3.Connection:
+    """Claim a database file until the returned connection is closed.
+
+    The claim is SQLite's own lock on an empty file beside the database: it holds between
+    processes and within one, on every platform, and ends with its process however that ends.
+
+    Raises:
+        DatabaseInUseError: another registry has claimed the file.
+        sqlite3.Error: the file beside it cannot be made.
+    """
+    claimed = sqlite3.connect(
+        f"{os.path.realpath(path)}-owner", timeout=0, isolation_level=None, check_same_thread=False
+    )
+    try:
+        claimed.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        claimed.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            raise DatabaseInUseError(
+                f"{path} is in use by another registry: stop that one, or give this one a file"
+                " of its own"
+            ) from error
+        raise
+    return claimed
