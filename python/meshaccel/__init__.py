@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from meshaccel._native import __version__
 
 if TYPE_CHECKING:
+    from meshaccel.clock import Clock
     from meshaccel.db.events import Event, EventQuery
     from meshaccel.db.listing import AgentQuery
+    from meshaccel.db.schemas import StoredSchema
     from meshaccel.errors import (
         DatabaseError,
         DatabaseInUseError,
@@ -19,23 +21,32 @@ if TYPE_CHECKING:
         IncompatibleDatabaseError,
         InvalidRequestError,
         MeshAccelError,
+        NullKeyError,
         RegistrationRejectedError,
+        RowTypeError,
+        RowWidthError,
+        UnhashableKeyError,
         UnknownAgentError,
     )
     from meshaccel.grouping import Child, RowGrouper, Shape
-    from meshaccel.models import Agent, AgentRecord, Dependency, Tool
+    from meshaccel.models import Agent, AgentRecord, Dependency, LlmProviderRequest, Surface, Tool
+    from meshaccel.registry.describing import AgentInfo
     from meshaccel.registry.heartbeats import Answer, Signal
+    from meshaccel.registry.pages import Listed, Page
     from meshaccel.registry.registration import Declaration
+    from meshaccel.registry.resolution import Wiring
     from meshaccel.registry.service import AgentRegistry, Imported
     from meshaccel.registry.settings import RegistrySettings
 
 __all__ = [
     "Agent",
+    "AgentInfo",
     "AgentQuery",
     "AgentRecord",
     "AgentRegistry",
     "Answer",
     "Child",
+    "Clock",
     "DatabaseError",
     "DatabaseInUseError",
     "Declaration",
@@ -46,20 +57,32 @@ __all__ = [
     "Imported",
     "IncompatibleDatabaseError",
     "InvalidRequestError",
+    "Listed",
+    "LlmProviderRequest",
     "MeshAccelError",
+    "NullKeyError",
+    "Page",
     "RegistrationRejectedError",
     "RegistrySettings",
     "RowGrouper",
+    "RowTypeError",
+    "RowWidthError",
     "Shape",
     "Signal",
+    "StoredSchema",
+    "Surface",
     "Tool",
+    "UnhashableKeyError",
     "UnknownAgentError",
+    "Wiring",
     "__version__",
 ]
 
 _HOMES = {
+    "clock": ("Clock",),
     "db.events": ("Event", "EventQuery"),
     "db.listing": ("AgentQuery",),
+    "db.schemas": ("StoredSchema",),
     "errors": (
         "DatabaseError",
         "DatabaseInUseError",
@@ -67,13 +90,20 @@ _HOMES = {
         "IncompatibleDatabaseError",
         "InvalidRequestError",
         "MeshAccelError",
+        "NullKeyError",
         "RegistrationRejectedError",
+        "RowTypeError",
+        "RowWidthError",
+        "UnhashableKeyError",
         "UnknownAgentError",
     ),
     "grouping": ("Child", "RowGrouper", "Shape"),
-    "models": ("Agent", "AgentRecord", "Dependency", "Tool"),
+    "models": ("Agent", "AgentRecord", "Dependency", "LlmProviderRequest", "Surface", "Tool"),
+    "registry.describing": ("AgentInfo",),
     "registry.heartbeats": ("Answer", "Signal"),
+    "registry.pages": ("Listed", "Page"),
     "registry.registration": ("Declaration",),
+    "registry.resolution": ("Wiring",),
     "registry.service": ("AgentRegistry", "Imported"),
     "registry.settings": ("RegistrySettings",),
 }

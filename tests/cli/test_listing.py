@@ -43,7 +43,7 @@ def test_the_table(run: Run, heartbeat: Callable[..., None]) -> None:
         "TYPE",
         "STATUS",
         "DEPS",
-        "CAPABILITIES",
+        "TOOLS",
         "LAST SEEN",
         "ENDPOINT",
     ]

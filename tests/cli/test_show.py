@@ -130,3 +130,17 @@ def test_usage_errors(run: Run) -> None:
 def test_a_path_is_of_one_agent() -> None:
     assert agent_path("a/b.c") == "/agents/a%2Fb.c"
     assert agent_path("..") == "/agents/%2E%2E"
+
+
+def test_an_agent_may_be_named_as_far_as_it_is_told_apart(
+    heartbeat: Callable[..., None], run: Run
+) -> None:
+    """A name or the beginning of an id will do, unless it may mean several agents."""
+    heartbeat("web-1a2b", tool("x"), name="web")
+    heartbeat("mail-1", tool("y"), name="mail")
+    heartbeat("mail-2", tool("y"), name="mail")
+    for meant in ("web-1a2b", "web-1", "web"):
+        assert json.loads(run("show", meant, "--json").stdout)["id"] == "web-1a2b"
+    result = run("show", "mail")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: 'mail' may mean any of 2 agents: mail-1, mail-2\n"

@@ -10,13 +10,14 @@ from meshaccel.registry.service import AgentRegistry
 
 @contextmanager
 def statements(server: Service, *, writer: bool = False) -> Iterator[list[str]]:
-    """Record the SQL of one of the registry's connections."""
+    """Record the SQL that the registry's readers run, or its writer."""
     seen: list[str] = []
 
     async def trace(registry: AgentRegistry, on: Callable[[str], None] | None) -> None:
         database = registry._database
-        connection = database._writer if writer else database._reader
-        await connection.run(lambda conn: conn.set_trace_callback(on))
+        readers = (database._reader, database._long_reader)
+        for connection in (database._writer,) if writer else readers:
+            await connection.run(lambda conn: conn.set_trace_callback(on))
 
     server.call(lambda registry: trace(registry, seen.append))
     try:

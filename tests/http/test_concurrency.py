@@ -252,7 +252,7 @@ def test_one_agent_with_other_dependencies_at_once(server: Service, tmp_path: Pa
             ]
             versions = [Declaration(agent_id="x", tools=(one,)) for one in tools]
             answers = await asyncio.gather(*map(registry.register, versions))
-            told = [answer.wiring.wiring.dependencies_resolved["f"] for answer in answers]
+            told = [answer.wiring.dependencies_resolved["f"] for answer in answers]
             assert {len(entries) for entries in told} <= {1, 2, 3}
 
     with registry_on(server, tmp_path / "r.db"):

@@ -120,10 +120,12 @@ def test_unreadable_database_is_not_an_unknown_agent(server: Service, tmp_path: 
         def deny(*_: object) -> int:
             return sqlite3.SQLITE_DENY
 
-        await registry._database._reader.run(lambda conn: conn.set_authorizer(deny))
+        for reader in (registry._database._reader, registry._database._long_reader):
+            await reader.run(lambda conn: conn.set_authorizer(deny))
 
     async def mend_reader(registry: AgentRegistry) -> None:
-        await registry._database._reader.run(lambda conn: conn.set_authorizer(None))
+        for reader in (registry._database._reader, registry._database._long_reader):
+            await reader.run(lambda conn: conn.set_authorizer(None))
 
     with registry_on(server, tmp_path / "r.db") as client:
         client.post("p", tool("cap"))

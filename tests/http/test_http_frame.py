@@ -76,6 +76,7 @@ def test_head_below_the_limit_is_served(mesh: Client) -> None:
     "start",
     [
         b"",
+        b"\r\n",
         b"GET /hea",
         b"GET /health HTTP/1.1\r\nHost: x\r\n",
         b'POST /heartbeat HTTP/1.1\r\nContent-Length: 50\r\n\r\n{"agent_id":"new"',

@@ -29,6 +29,10 @@ class RefusedError(Failure):
     """The registry answered with an error."""
 
 
+class NotFoundError(RefusedError):
+    """The registry knows of no such thing."""
+
+
 class Client:
     """A connection to one registry. Threads may share it."""
 
@@ -95,7 +99,9 @@ class Client:
                 "or MCP_MESH_REGISTRY_URL"
             ) from error
         if not answer.is_success:
-            raise RefusedError(self._reason(method, path, answer))
+            missing = answer.status_code == HTTPStatus.NOT_FOUND
+            kind = NotFoundError if missing else RefusedError
+            raise kind(self._reason(method, path, answer))
         return answer.content
 
     def _reason(self, method: str, path: str, answer: httpx.Response) -> str:

@@ -57,7 +57,7 @@ def command(  # noqa: PLR0913  one for each option
 ) -> None:
     """List the agents of a registry.
 
-    DEPS is how many of an agent's dependencies are served, of how many. CAPABILITIES leaves out
+    DEPS is how many of an agent's dependencies are served, of how many. TOOLS leaves out
     those that every agent has (their names start with two underscores). 'meshaccel show AGENT'
     has the details. A terminal too narrow for all columns loses ENDPOINT and NAME first.
     """
@@ -66,15 +66,14 @@ def command(  # noqa: PLR0913  one for each option
         **{name: value for name, value in filters.items() if value is not None},
         **({"capabilities": capabilities} if capabilities else {}),
         **({"fuzzy": "true"} if fuzzy else {}),
-        "limit": PAGE_SIZE,
     }
     with Client(registry) as client:
-        pages = _pages(client, parameters)
+        found = pages(client, parameters)
         if as_json:
-            output.print_json_array(bytes(raw) for page in pages for raw in page.agents or ())
+            output.print_json_array(bytes(raw) for page in found for raw in page.agents or ())
             return
         table = _table()
-        for page in pages:
+        for page in found:
             now = page.timestamp or datetime.now(UTC)
             for raw in page.agents or ():
                 _add(table, client.decode(raw, Agent), now)
@@ -84,7 +83,9 @@ def command(  # noqa: PLR0913  one for each option
         click.echo("no agents", err=True)
 
 
-def _pages(client: Client, parameters: Parameters) -> Iterator[Page]:
+def pages(client: Client, parameters: Parameters | None = None) -> Iterator[Page]:
+    """Yield the pages of the listing."""
+    parameters = {**(parameters or {}), "limit": PAGE_SIZE}
     page = client.decode(client.get("/agents", parameters), Page)
     yield page
     while page.next_cursor:
@@ -100,7 +101,7 @@ def _table() -> Table:
         Column("TYPE"),
         Column("STATUS"),
         Column("DEPS", right=True),
-        Column("CAPABILITIES", right=True),
+        Column("TOOLS", right=True),
         Column("LAST SEEN"),
         Column("ENDPOINT", fit="drop"),
     )

@@ -6,7 +6,9 @@ import click
 import httpx
 
 from meshaccel.cli import output, tables
-from meshaccel.cli.client import Client, agent_path, registry_option
+from meshaccel.cli.client import Client, NotFoundError, agent_path, registry_option
+from meshaccel.cli.listing import pages
+from meshaccel.cli.output import Failure
 from meshaccel.cli.records import Agent, Capability, Resolution
 from meshaccel.cli.tables import Cell, Column, Table
 
@@ -19,6 +21,10 @@ Examples:
 """
 
 
+MOST_NAMED = 5
+"""Agents named where several may be meant."""
+
+
 @click.command("show", epilog=_EPILOG)
 @click.argument("agent")
 @registry_option
@@ -26,12 +32,13 @@ Examples:
 def command(*, agent: str, registry: httpx.URL, as_json: bool) -> None:
     """Show one agent: what it is, what it offers, and who serves what it needs.
 
-    AGENT is an id as 'meshaccel list' shows it.
+    AGENT is an id as 'meshaccel list' shows it, or the beginning of one, or a name, as long as
+    only one agent is meant.
     """
     if not agent:
         raise click.BadParameter("is empty.", param_hint="AGENT")
     with Client(registry) as client:
-        answer = client.get(agent_path(agent))
+        answer = _find(client, agent)
         found = client.decode(answer, Agent)
     if as_json:
         click.echo(output.json_text(answer, indent=2))
@@ -41,6 +48,25 @@ def command(*, agent: str, registry: httpx.URL, as_json: bool) -> None:
     _print_resolutions("Dependencies", found.dependency_resolutions)
     _print_resolutions("LLM tools", found.llm_tool_resolutions)
     _print_resolutions("LLM providers", found.llm_provider_resolutions)
+
+
+def _find(client: Client, agent: str) -> bytes:
+    """Return the agent with this id, or the only one whose id begins so or whose name it is."""
+    try:
+        return client.get(agent_path(agent))
+    except NotFoundError:
+        meant = [
+            listed.id
+            for page in pages(client)
+            for listed in (client.decode(raw, Agent) for raw in page.agents or ())
+            if listed.id.startswith(agent) or listed.name == agent
+        ]
+        if not meant:
+            raise
+    if len(meant) > 1:
+        some = ", ".join(meant[:MOST_NAMED]) + (", ..." if len(meant) > MOST_NAMED else "")
+        raise Failure(f"{agent!r} may mean any of {len(meant)} agents: {output.safe(some)}")
+    return client.get(agent_path(meant[0]))
 
 
 def _print_fields(agent: Agent) -> None:

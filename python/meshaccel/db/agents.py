@@ -137,6 +137,11 @@ def remove(conn: sqlite3.Connection, agent_id: str, *, now_us: int) -> None:
     )
 
 
+def forget_tombstones(conn: sqlite3.Connection, *, before_us: int) -> None:
+    """Forget agents that were removed before the given time."""
+    conn.execute("DELETE FROM tombstones WHERE deleted_at_us < ?", (before_us,))
+
+
 def required_edges(
     conn: sqlite3.Connection, names: Iterable[str], *, ignoring: str
 ) -> dict[str, set[str]]:
@@ -146,19 +151,26 @@ def required_edges(
     """
     found = conn.execute(
         """
-        WITH RECURSIVE edge (source, target) AS (
-            SELECT value, NULL FROM json_each(:names)
+        WITH RECURSIVE node (name) AS (
+            SELECT value FROM json_each(:names)
             UNION
-            SELECT c.name, d.capability
-            FROM edge
-            CROSS JOIN capabilities c ON c.name = coalesce(edge.target, edge.source)
+            SELECT d.capability
+            FROM node
+            CROSS JOIN capabilities c ON c.name = node.name
             CROSS JOIN dependencies d ON d.digest = c.digest AND d.required
             WHERE EXISTS (
                 SELECT 1 FROM agent_capabilities ac
                 WHERE ac.digest = c.digest AND ac.agent_id <> :ignoring
             )
         )
-        SELECT source, target FROM edge WHERE target IS NOT NULL
+        SELECT DISTINCT c.name, d.capability
+        FROM node
+        CROSS JOIN capabilities c ON c.name = node.name
+        CROSS JOIN dependencies d ON d.digest = c.digest AND d.required
+        WHERE EXISTS (
+            SELECT 1 FROM agent_capabilities ac
+            WHERE ac.digest = c.digest AND ac.agent_id <> :ignoring
+        )
         """,
         {"ignoring": ignoring, "names": encode(list(names)).decode()},
     )

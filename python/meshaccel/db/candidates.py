@@ -63,7 +63,7 @@ def offers(conn: sqlite3.Connection, names: Iterable[str]) -> dict[str, Offers]:
 
 def every_offer(conn: sqlite3.Connection) -> tuple[Candidate, ...]:
     """Return the candidates of all capabilities of all healthy agents."""
-    found = conn.execute(f"{_SELECT} WHERE a.status = 'healthy' {_ORDER}")
+    found = conn.execute(f"{_SELECT} WHERE a.status = 'healthy' AND c.name <> '' {_ORDER}")
     return tuple(
         Candidate(agent_id, endpoint, rows.offered_tool(definition))
         for _, agent_id, _, endpoint, _, definition in found

@@ -1,4 +1,4 @@
-"""The embedded database: one writer, one reader, transactions as functions."""
+"""The embedded database: one writer, two readers, transactions as functions."""
 
 import sqlite3
 from collections.abc import Callable
@@ -23,10 +23,15 @@ class Database:
     """
 
     def __init__(
-        self, writer: Connection, reader: Connection, claimed: sqlite3.Connection | None
+        self,
+        writer: Connection,
+        reader: Connection,
+        long_reader: Connection,
+        claimed: sqlite3.Connection | None,
     ) -> None:
         self._writer = writer
         self._reader = reader
+        self._long_reader = long_reader
         self._claimed = claimed
 
     @classmethod
@@ -50,18 +55,28 @@ class Database:
             claimed = None if path == MEMORY else claim(path)
             await writer.run(migrate)
             # A second connection to ":memory:" would see a database of its own.
-            reader = writer if path == MEMORY else await Connection.open(path, query_only=True)
+            reader = long_reader = writer
+            if path != MEMORY:
+                reader = await Connection.open(path, query_only=True)
+                long_reader = await Connection.open(path, query_only=True)
         except sqlite3.Error as error:
             await _close(writer, claimed)
             raise DatabaseError(f"cannot prepare {path}: {error}") from error
         except BaseException:
             await _close(writer, claimed)
             raise
-        return cls(writer, reader, claimed)
+        return cls(writer, reader, long_reader, claimed)
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in one read transaction: all its statements see the same revision."""
         return await _translated(self._reader, _transaction("BEGIN", work))
+
+    async def read_long(self, work: Work[T]) -> T:
+        """Read like ``read``, without letting the short reads wait: for what grows with the fleet.
+
+        A heartbeat that has to look something up does not stand behind a listing.
+        """
+        return await _translated(self._long_reader, _transaction("BEGIN", work))
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in one write transaction, committed when this returns.
@@ -73,6 +88,7 @@ class Database:
     async def close(self) -> None:
         """Finish what is queued, then close."""
         await self._reader.close()
+        await self._long_reader.close()
         await _close(self._writer, self._claimed)
 
     async def __aenter__(self) -> Self:

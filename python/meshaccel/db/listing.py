@@ -89,14 +89,18 @@ def _conditions(query: AgentQuery) -> tuple[str, dict[str, object]]:
         clause.rpartition(":")[2]: conditions[clause] for clause in active
     }
     if query.capabilities:
-        # instr over lower case, not LIKE: % and _ are ordinary characters in a name.
-        match = "instr(lower(c.name), lower(w.value)) > 0" if query.fuzzy else "c.name = w.value"
+        # Names first, each once, then their agents by index. instr over lower case, not LIKE:
+        # % and _ are ordinary characters in a name.
+        names = "SELECT value FROM json_each(:capabilities)"
+        if query.fuzzy:
+            names = """SELECT n.name FROM (SELECT DISTINCT name FROM capabilities) n
+                WHERE EXISTS (SELECT 1 FROM json_each(:capabilities) w
+                    WHERE instr(lower(n.name), lower(w.value)) > 0)"""
         active.append(
-            f"""EXISTS (
-                SELECT 1 FROM agent_capabilities ac
-                JOIN capabilities c ON c.digest = ac.digest
-                JOIN json_each(:capabilities) w ON {match}
-                WHERE ac.agent_id = agents.id AND c.name <> ''
+            f"""id IN (
+                SELECT ac.agent_id FROM capabilities c
+                JOIN agent_capabilities ac ON ac.digest = c.digest
+                WHERE c.name IN ({names}) AND c.name <> ''
             )"""
         )
         parameters["capabilities"] = msgspec.json.encode(query.capabilities).decode()

@@ -145,7 +145,7 @@ class App:
 
     async def _get_agents(self, request: Request) -> Response:
         page = await self._registry.list_agents(query.agents(request.query()))
-        last_seen = map(self._last_seen_us, (listed.info.id for listed in page.agents))
+        last_seen = map(self._last_seen_us, (listed.id for listed in page.agents))
         return Response(200, wire.page(page, last_seen, now_us=self._now_us()))
 
     async def _get_agent(self, request: Request) -> Response:
@@ -208,8 +208,8 @@ class App:
         return self._clock.now_us()
 
     def _last_seen_us(self, agent_id: str) -> int:
-        # An agent removed since the page was made was last seen before that.
-        return self._registry.last_seen_us(agent_id) or 0
+        # An agent may be removed between a look at the database and this one.
+        return self._registry.last_seen_us(agent_id) or self._now_us()
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

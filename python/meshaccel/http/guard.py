@@ -7,7 +7,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from meshaccel.clock import SystemClock
 from meshaccel.http import wire
@@ -22,11 +22,16 @@ RECEIVE_TIMEOUT_S = 30.0
 """Seconds for a request to arrive whole, and for a new connection to begin one."""
 
 
+READ_TIMEOUT_S = 30.0
+"""Seconds in which a client must read some of an answer that waits for it."""
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a limit on the head and a deadline on the request."""
 
     max_head = MAX_HEAD
     receive_timeout_s = RECEIVE_TIMEOUT_S
+    read_timeout_s = READ_TIMEOUT_S
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -34,6 +39,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._arriving = False
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time for the first request."""
@@ -43,6 +49,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the time."""
         self._disarm()
+        self._stop_unread()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -56,7 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _feed(self, data: bytes) -> None:
         super().data_received(data)
         # Nearly every request arrives in one piece: only the others cost a timer.
-        if not self._arriving:
+        if not self._arriving and self._is_answering():
             self._disarm()
             return
         self._arm()
@@ -64,6 +71,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self.max_head and not self.transport.is_closing():
                 self._refuse(431, f"the head of the request is larger than {self.max_head} bytes")
+
+    def _is_answering(self) -> bool:
+        # Line ends before a request begin none, but stop uvicorn's time for an idle connection.
+        if self.timeout_keep_alive_task is not None:
+            return True
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is not None and not cycle.response_complete
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -80,6 +94,21 @@ class GuardedProtocol(HttpToolsProtocol):
         """It has arrived whole."""
         self._arriving = False
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Start the time for the client to read: what it does not read fills our memory."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.read_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Stop it."""
+        self._stop_unread()
+        super().resume_writing()
+
+    def _stop_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP, in the shape of every error."""

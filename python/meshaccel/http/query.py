@@ -1,11 +1,12 @@
 """From query parameters to queries."""
 
+import base64
+import binascii
 from collections.abc import Mapping
 
 from meshaccel.db.events import EventQuery
 from meshaccel.db.listing import AgentQuery
 from meshaccel.errors import InvalidRequestError
-from meshaccel.registry.listings import decode_cursor
 
 Parameters = Mapping[str, list[str]]
 
@@ -21,6 +22,24 @@ _BOOLEANS = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
 }
+
+
+def encode_cursor(agent_id: str) -> str:
+    """Return the opaque position after an agent."""
+    return base64.urlsafe_b64encode(agent_id.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """Return the id of the agent after which to go on.
+
+    Raises:
+        InvalidRequestError: no listing ever gave this cursor.
+    """
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequestError("cursor: not a cursor of this registry") from error
 
 
 def agents(parameters: Parameters) -> AgentQuery:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import TypeVar
 
 import msgspec
@@ -11,9 +12,10 @@ from meshaccel.clock import rfc3339
 from meshaccel.db.events import Event
 from meshaccel.db.schemas import StoredSchema
 from meshaccel.errors import InvalidRequestError
+from meshaccel.http.query import encode_cursor
 from meshaccel.models import Agent, AgentRecord, JsonObject, Tool
 from meshaccel.registry.heartbeats import Answer
-from meshaccel.registry.listings import Listed, Page
+from meshaccel.registry.pages import Listed, Page
 from meshaccel.registry.registration import Declaration
 
 T = TypeVar("T")
@@ -28,6 +30,8 @@ _STRINGS = re.compile(rb'"[^"]*"')
 _NEITHER = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 """All bytes but brackets and quotes."""
 _ROUND = bytes.maketrans(b"[]{}", b"()()")
+_STEPS = bytes.maketrans(b"()", b"\x01\xff")
+"""As signed bytes: one level down, one level up."""
 
 _declaration = msgspec.json.Decoder(Declaration)
 
@@ -129,7 +133,7 @@ def answer(answer: Answer, *, now_us: int) -> bytes:
         b'"',
         warnings,
         b",",
-        answer.wiring.body[1:],
+        answer.body[1:],
     ))  # fmt: skip
 
 
@@ -155,7 +159,9 @@ def page(page: Page, last_seen_us: Iterable[int], *, now_us: int) -> bytes:
     pieces: list[bytes] = []
     for listed, seen_us in zip(page.agents, last_seen_us, strict=True):
         pieces += (b",", listed.head, b',"last_seen":"', rfc3339(seen_us).encode(), b'"}')
-    cursor = b"" if page.next_cursor is None else b',"next_cursor":' + encode(page.next_cursor)
+    cursor = b""
+    if page.next_after is not None:
+        cursor = b',"next_cursor":' + encode(encode_cursor(page.next_after))
     return b"".join((
         b'{"agents":[',
         *pieces[1:],
@@ -226,14 +232,17 @@ def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def is_shallow(body: bytes, max_depth: int = MAX_DEPTH) -> bool:
-    """Whether valid JSON nests at most ``max_depth`` levels. O(length x depth), in C."""
+    """Whether valid JSON nests at most ``max_depth`` levels. O(length), in C."""
     without_escapes = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     # A bracket is inside a string if the number of quotes before it is odd, which taking away
     # two quotes that now stand side by side does not change.
     brackets = without_escapes.translate(_ROUND, _NEITHER).replace(b'""', b"")
     brackets = _STRINGS.sub(b"", brackets)
-    for _ in range(max_depth):
+    # Each round takes exactly one level off; what is deep, and rare, is then counted through.
+    rounds = min(max_depth, 8)
+    for _ in range(rounds):
         if not brackets:
             return True
         brackets = brackets.replace(b"()", b"")
-    return not brackets
+    steps = memoryview(brackets.translate(_STEPS)).cast("b")
+    return rounds + max(accumulate(steps), default=0) <= max_depth

@@ -27,13 +27,15 @@ class Change(Struct, frozen=True):
     agent_id: str
     capabilities: frozenset[str]
     """Names of the capabilities whose candidates are others now."""
+    reordered: bool = False
+    """Whether the agent's tools are the same in another order."""
     agent: Agent | None = None
     """The agent as it is now, if the change had it at hand."""
 
     def tags(self) -> list[str]:
         """Return the tags of everything that may be different now."""
         tags = [FLEET, agent_tag(self.agent_id)]
-        if self.capabilities:
+        if self.capabilities or self.reordered:
             tags.append(TOOLS)
-            tags.extend(map(capability_tag, self.capabilities))
+        tags.extend(map(capability_tag, self.capabilities))
         return tags

@@ -8,6 +8,7 @@ being derived: see ``TagCache.flight``.
 
 import asyncio
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -19,7 +20,7 @@ from meshaccel.db import candidates, listing
 from meshaccel.db.candidates import Offers
 from meshaccel.db.database import Database
 from meshaccel.db.listing import AgentQuery
-from meshaccel.errors import UnknownAgentError
+from meshaccel.errors import RegistrationRejectedError, UnknownAgentError
 from meshaccel.models import AgentSummary, Candidate, ToolSummary
 from meshaccel.registry.changes import TOOLS, Change, agent_tag, capability_tag
 from meshaccel.registry.resolution import (
@@ -32,6 +33,13 @@ from meshaccel.registry.resolution import (
 
 MAX_AGENTS = 100_000
 MAX_CAPABILITIES = 100_000
+
+
+MAX_WIRING = 64 * 1024 * 1024
+"""Bytes of a wiring. An agent can ask a thousand times for a tool with large kwargs."""
+
+FEW = 100
+"""Entries of a wiring that are told without being measured first."""
 
 
 class CurrentWiring(Struct, frozen=True):
@@ -130,6 +138,7 @@ class Derived:
 
         Raises:
             UnknownAgentError: it is not registered.
+            RegistrationRejectedError: the wiring is too large to be told.
         """
         cached = self._wirings.get(agent_id)
         if cached is not None:
@@ -138,6 +147,7 @@ class Derived:
             tools = (await self.agent(agent_id)).tools
             fleet = await self.fleet([tools])
             wiring = fleet.resolver().resolve_agent(agent_id, tools)
+            _refuse_huge(wiring)
             body = msgspec.json.encode(wiring)
             current = CurrentWiring(wiring, body, digest_bytes(body))
             tags = [agent_tag(agent_id), *fleet.tags()]
@@ -193,3 +203,24 @@ class Derived:
                     everything = await self._database.read(candidates.every_offer)
                     self._everything.set(TOOLS, everything, [TOOLS], since=flight)
         return everything
+
+
+def _refuse_huge(wiring: Wiring) -> None:
+    """Measure a wiring before it is written out, where the same entry may stand many times."""
+    entries: list[object] = [
+        *chain.from_iterable(wiring.dependencies_resolved.values()),
+        *chain.from_iterable(wiring.llm_tools.values()),
+    ]
+    if len(entries) <= FEW:
+        return
+    sizes: dict[int, int] = {}
+    total = 0
+    for entry in entries:
+        size = sizes.get(id(entry))
+        if size is None:
+            size = sizes[id(entry)] = len(msgspec.json.encode(entry))
+        total += size
+        if total > MAX_WIRING:
+            raise RegistrationRejectedError(
+                f"the wiring is larger than {MAX_WIRING} bytes: depend on less"
+            )

@@ -13,8 +13,9 @@ from meshaccel.db import leases
 from meshaccel.db.database import Database
 from meshaccel.errors import UnknownAgentError
 from meshaccel.registry.derived import CurrentWiring, Derived
-from meshaccel.registry.listings import Listings
 from meshaccel.registry.liveness import Liveness
+from meshaccel.registry.pages import Listings
+from meshaccel.registry.resolution import Wiring
 from meshaccel.registry.sessions import Session, Sessions
 
 
@@ -30,7 +31,9 @@ class Answer(Struct, frozen=True):
     """What a registration tells an agent."""
 
     agent_id: str
-    wiring: CurrentWiring
+    wiring: Wiring
+    body: bytes
+    """The wiring as a JSON object."""
     warnings: tuple[str, ...] = ()
 
 
@@ -85,7 +88,7 @@ class Heartbeats:
         self._sessions.touch(session)
         wiring = self._derived.cached_wiring(session.agent_id)
         if wiring is not None and session.told_digest == wiring.digest:
-            return Answer(session.agent_id, wiring, session.warnings)
+            return _answer(session, wiring)
         return await self.answer(session.agent_id)
 
     async def answer(self, agent_id: str) -> Answer:
@@ -101,9 +104,10 @@ class Heartbeats:
         if session.told_digest != wiring.digest:
             await self._note_news(session, wiring)
             await self._forget_told(session)
+            self._sessions.tell(session, wiring.wiring, wiring.digest)
             self._listings.invalidate()
-        session.told, session.told_digest = wiring.wiring, wiring.digest
-        return Answer(agent_id, wiring, session.warnings)
+        session.told = wiring.wiring
+        return _answer(session, wiring)
 
     async def _note_news(self, session: Session, wiring: CurrentWiring) -> None:
         summary = await self._derived.agent(session.agent_id)
@@ -119,15 +123,20 @@ class Heartbeats:
         What it is told now is written with the next signs of life. Should the registry die in
         between, and the wiring be again what it had been, the agent would not be signalled.
         """
+        # From now on, so that a batch written meanwhile does not bring it back either.
         session.told_digest = None
         if session.stored_digest is not None:
             await self._database.write(lambda conn: leases.forget_told(conn, session.agent_id))
-            session.stored_digest = None
+            session.stored_digest = session.told_digest
 
     def _living(self, agent_id: str) -> Session | None:
         """Return the session of an agent that lives by heartbeats, and does."""
         session = self._sessions.get(agent_id)
         return session if session and session.healthy and session.leased else None
+
+
+def _answer(session: Session, wiring: CurrentWiring) -> Answer:
+    return Answer(session.agent_id, wiring.wiring, wiring.body, session.warnings)
 
 
 def _signal(session: Session, wiring: CurrentWiring) -> Signal:

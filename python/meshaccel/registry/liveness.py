@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from meshaccel.clock import Clock
-from meshaccel.db import events, leases
+from meshaccel.db import agents, events, leases
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event
 from meshaccel.errors import DatabaseError
@@ -25,6 +25,13 @@ ALIVE_INTERVAL_S = 10.0
 MAX_PENDING_EVENTS = 10_000
 """Events kept in memory while the database takes none; older ones are lost."""
 
+TOMBSTONES_US = 24 * 3600 * 1_000_000
+"""Microseconds for which it is remembered that an agent was removed."""
+
+AGENTS_PER_COMMIT = 50
+"""Agents that leave in one transaction: others wait for the writer no longer than that."""
+
+TICK_S = 1.0
 STALL_S = 2.0
 """How late a timer may be before that counts as not having run."""
 
@@ -58,6 +65,7 @@ class Liveness:
         settings = self._settings
         self._ticked = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tick())
             tasks.create_task(self._every(settings.flush_interval_s, self.flush))
             tasks.create_task(self._every(settings.check_interval_s, self.expire))
             tasks.create_task(self._every(settings.sweep_interval_s, self.sweep))
@@ -96,7 +104,10 @@ class Liveness:
             for session in self._sessions
             if session.healthy and session.leased and session.heard < dead_before
         ]
-        await self._let_leave(silent, "unhealthy")
+        for start in range(0, len(silent), AGENTS_PER_COMMIT):
+            some = silent[start : start + AGENTS_PER_COMMIT]
+            # Meanwhile one of them may have been heard, or have come back.
+            await self._let_leave([s for s in some if s.heard < dead_before], "unhealthy")
         return len(silent)
 
     async def unregister(self, agent_id: str) -> None:
@@ -107,7 +118,7 @@ class Liveness:
 
     async def sweep(self) -> int:
         """Trim the events and remove agents gone for longer than retention; return how many."""
-        await self._database.write(lambda conn: events.trim(conn, self._settings.max_events))
+        await self._database.write(self._trim)
         if not self._settings.retention_s:
             return 0
         gone_before = self._clock.monotonic() - self._settings.retention_s
@@ -116,10 +127,15 @@ class Liveness:
             for session in self._sessions
             if not session.healthy and session.heard < gone_before
         ]
-        if gone:
-            work = partial(remove, agent_ids=gone, now_us=self._clock.now_us())
+        for start in range(0, len(gone), AGENTS_PER_COMMIT):
+            some = gone[start : start + AGENTS_PER_COMMIT]
+            work = partial(remove, agent_ids=some, now_us=self._clock.now_us())
             await self._commits.run(work, self._removed)
         return len(gone)
+
+    def _trim(self, conn: sqlite3.Connection) -> None:
+        events.trim(conn, self._settings.max_events)
+        agents.forget_tombstones(conn, before_us=self._clock.now_us() - TOMBSTONES_US)
 
     async def _let_leave(self, sessions: list[Session], departure: Departure) -> None:
         leaving = [session for session in sessions if session.healthy]
@@ -155,16 +171,25 @@ class Liveness:
         while True:
             await asyncio.sleep(interval_s)
             self._note_stall()
+            name = getattr(job, "__name__", "job")
             try:
                 await job()
             except DatabaseError as error:
-                name = getattr(job, "__name__", "job")
                 log.warning("will try again", extra={"job": name, "error": str(error)})
+            except Exception:
+                # A bug in one job must not end all of them: agents would never expire again.
+                log.exception("will try again", extra={"job": name})
+
+    async def _tick(self) -> None:
+        """Wake up often, and wait for nothing else: being late means not having run."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._note_stall()
 
     def _note_stall(self) -> None:
         """Notice that this process did not run: suspended, say, with its agents unheard."""
         now = asyncio.get_running_loop().time()
-        gap = now - self._ticked - self._settings.flush_interval_s
+        gap = now - self._ticked - TICK_S
         if gap > STALL_S:
             log.warning("the registry was not running", extra={"seconds": round(gap, 1)})
             self._sessions.postpone(gap)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct, structs
 
 from meshaccel.content import digest, digest_bytes
@@ -27,6 +28,12 @@ MAX_AGENT_ID = 253
 MAX_NAME = 63
 MAX_DESCRIPTION = 256
 """Limits of text, in characters."""
+
+MAX_KWARGS = 64 * 1024
+"""Bytes of a tool's kwargs, which every consumer is sent."""
+
+MAX_LLM_FILTERS = 100
+"""Functions of one agent that may ask for tools by filter."""
 
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 """What fits a column of integers."""
@@ -87,6 +94,7 @@ def register(conn: sqlite3.Connection, declaration: Declaration, *, now_us: int)
         _check_names(declaration)
     # A tool without a capability offers nothing, but its dependencies are wired all the same.
     tools = tuple(tool for tool in declaration.tools or () if tool and tool.function_name)
+    _check_sizes(tools)
     _check_cycle(conn, declaration.agent_id, tools)
     record = _merged(declaration, stored, tools)
     return _store(conn, record, stored, now_us=now_us)
@@ -120,7 +128,12 @@ def _store(
     if unchanged and stored is not None and stored.status == "healthy":
         return Registered(record, created=False, change=None)
     agent = agents.save(conn, record, tools, content_hash, replacing=stored, now_us=now_us)
-    change = Change(record.id, _affected(record, tools, stored), agent)
+    change = Change(
+        record.id,
+        _affected(record, tools, stored),
+        reordered=stored is not None and stored.tools != tuple(tools),
+        agent=agent,
+    )
     if stored is None or stored.status != "healthy":
         _append_register_event(conn, record, revived=stored is not None, now_us=now_us)
     return Registered(record, created=stored is None, change=change)
@@ -155,6 +168,20 @@ def _name_fault(value: str, limit: int) -> str | None:
     if not _NAME.fullmatch(value):
         return "must contain only lowercase alphanumeric characters and hyphens"
     return None
+
+
+def _check_sizes(tools: tuple[Tool, ...]) -> None:
+    """Refuse what would be multiplied in the answers to others, or to the agent itself."""
+    if sum(tool.llm_filter is not None for tool in tools) > MAX_LLM_FILTERS:
+        raise RegistrationRejectedError(
+            f"validation failed: tools: more than {MAX_LLM_FILTERS} have an llm_filter"
+        )
+    for tool in tools:
+        if tool.kwargs and len(msgspec.json.encode(tool.kwargs)) > MAX_KWARGS:
+            raise RegistrationRejectedError(
+                f"validation failed: tools: the kwargs of {tool.function_name!r:.80} are larger"
+                f" than {MAX_KWARGS} bytes"
+            )
 
 
 def _check_cycle(conn: sqlite3.Connection, agent_id: str, tools: tuple[Tool, ...]) -> None:

@@ -19,11 +19,12 @@ from meshaccel.models import Agent, AgentRecord, AgentSummary
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
-from meshaccel.registry.derived import CurrentWiring, Derived
+from meshaccel.registry.derived import Derived
 from meshaccel.registry.heartbeats import Answer, Heartbeats, Signal
-from meshaccel.registry.listings import Listed, Listings, Page
 from meshaccel.registry.liveness import Liveness
+from meshaccel.registry.pages import Listed, Listings, Page
 from meshaccel.registry.registration import Declaration, Registered
+from meshaccel.registry.resolution import Wiring
 from meshaccel.registry.sessions import Sessions
 from meshaccel.registry.settings import RegistrySettings
 
@@ -212,13 +213,13 @@ class AgentRegistry:
         session = self._sessions.get(agent_id)
         return None if session is None else session.last_seen_us
 
-    async def resolve(self, agent_id: str) -> CurrentWiring:
+    async def resolve(self, agent_id: str) -> Wiring:
         """Return what an agent would be told if it registered now.
 
         Raises:
             UnknownAgentError: it is not registered.
         """
-        return await self._derived.wiring(agent_id)
+        return (await self._derived.wiring(agent_id)).wiring
 
     async def events(self, query: EventQuery | None = None) -> list[Event]:
         """Return the newest matching events first."""

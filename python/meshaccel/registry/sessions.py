@@ -105,6 +105,11 @@ class Sessions:
         session.last_seen_us = self._clock.now_us()
         self._unwritten[session.agent_id] = session
 
+    def tell(self, session: Session, told: Wiring, digest: bytes) -> None:
+        """Note what an agent is told; it is written with the next batch."""
+        session.told, session.told_digest = told, digest
+        self._unwritten[session.agent_id] = session
+
     def remember_body(self, session: Session, body_digest: bytes) -> None:
         """Let ``by_body`` find this session until its content changes."""
         self.forget_body(session)

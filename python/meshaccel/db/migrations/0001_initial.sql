@@ -103,4 +103,5 @@ CREATE TABLE events (
 -- Events of wirings are written a moment after they happened, so the order is that of the times.
 CREATE INDEX events_time ON events (timestamp_us);
 CREATE INDEX events_type ON events (event_type, timestamp_us);
+CREATE INDEX events_function ON events (function_name, timestamp_us);
 CREATE INDEX events_agent ON events (agent_id, timestamp_us);

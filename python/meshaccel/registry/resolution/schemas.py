@@ -58,7 +58,7 @@ def is_subset(expected: JsonObject, produced: JsonObject) -> bool:
 
 
 def _types_compatible(wanted: Any, given: Any) -> bool:
-    wanted_types, given_types = _type_names(wanted), _type_names(given)
+    wanted_types, given_types = _type_names(wanted), frozenset(_type_names(given))
     if not wanted_types or not given_types:
         return True
     return all(

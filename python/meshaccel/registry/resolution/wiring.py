@@ -1,6 +1,6 @@
 """The wiring of a whole agent: who serves each dependency of each of its functions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -79,6 +79,7 @@ class Resolver:
         self._lookup = lookup
         self._everything = everything
         self._availability = Availability(lookup)
+        self._resolved: dict[Hashable, ResolvedDependency] = {}
 
     def resolve_agent(self, agent_id: str, tools: Iterable[ToolSummary]) -> Wiring:
         """Wire every function of an agent. O(dependencies x candidates of each).
@@ -107,6 +108,16 @@ class Resolver:
         )
 
     def _resolve(self, dependency: Dependency) -> ResolvedDependency:
+        if dependency.match_mode:
+            return self._look_up(dependency)  # a schema is no key
+        # What many functions or agents want alike is looked for once.
+        key = (dependency.capability, dependency.tags, dependency.version)
+        resolved = self._resolved.get(key)
+        if resolved is None:
+            resolved = self._resolved[key] = self._look_up(dependency)
+        return resolved
+
+    def _look_up(self, dependency: Dependency) -> ResolvedDependency:
         capability = dependency.capability or ""
         # An empty name stands for a declaration that names nothing: nobody provides it.
         candidates = self._lookup.get(capability, ()) if capability else ()

@@ -1,8 +1,6 @@
 """Pages of the listing, described and encoded once per change of the fleet."""
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Sequence
 
 import msgspec
@@ -12,15 +10,14 @@ from meshaccel.cache import TagCache
 from meshaccel.db import listing
 from meshaccel.db.database import Database
 from meshaccel.db.listing import AgentQuery
-from meshaccel.errors import InvalidRequestError
 from meshaccel.models import AgentSummary
 from meshaccel.registry.changes import FLEET
 from meshaccel.registry.derived import Derived
-from meshaccel.registry.listing import AgentInfo, Lister, needs_fleet
+from meshaccel.registry.describing import AgentInfo, Lister, needs_fleet
 from meshaccel.registry.resolution import Resolver, Wiring
 from meshaccel.registry.sessions import Sessions
 
-MAX_PAGES = 16
+MAX_PAGES = 8
 """Different queries whose pages are kept."""
 
 AGENTS_PER_TURN = 64
@@ -32,34 +29,21 @@ _UNTOLD = Wiring(dependencies_resolved={}, llm_tools={})
 class Listed(Struct, frozen=True):
     """An agent on a page."""
 
-    info: AgentInfo
+    id: str
     head: bytes
-    """``info`` as JSON, up to the brace that closes it."""
+    """The agent's ``AgentInfo`` as JSON, up to the brace that closes it."""
+
+    @property
+    def info(self) -> AgentInfo:
+        """The agent's entry, read anew: pages are kept, and this is the smaller form."""
+        return msgspec.json.decode(self.head + b"}", type=AgentInfo)
 
 
 class Page(Struct, frozen=True):
-    """Agents in order of id, and where to go on if there are more."""
+    """Agents in order of id. If there are more, ``AgentQuery(after=page.next_after)`` goes on."""
 
     agents: tuple[Listed, ...]
-    next_cursor: str | None
-
-
-def encode_cursor(agent_id: str) -> str:
-    """Return the opaque position after an agent."""
-    return base64.urlsafe_b64encode(agent_id.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> str:
-    """Return the id of the agent after which to go on.
-
-    Raises:
-        InvalidRequestError: no listing ever gave this cursor.
-    """
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequestError("cursor: not a cursor of this registry") from error
+    next_after: str | None
 
 
 class Listings:
@@ -94,11 +78,11 @@ class Listings:
         # One more than asked for tells whether there is another page.
         beyond = None if query.limit is None else query.limit + 1
         asked = structs.replace(query, limit=beyond)
-        found = await self._database.read(lambda conn: listing.summaries(conn, asked))
+        found = await self._database.read_long(lambda conn: listing.summaries(conn, asked))
         more = query.limit is not None and len(found) > query.limit
         agents = found[: query.limit]
-        cursor = encode_cursor(agents[-1].agent.record.id) if more and agents else None
-        return Page(tuple(await self.describe(agents)), cursor)
+        next_after = agents[-1].agent.record.id if more and agents else None
+        return Page(tuple(await self.describe(agents)), next_after)
 
     async def describe(self, agents: Sequence[AgentSummary]) -> list[Listed]:
         """Describe agents as of now, in at most a few statements whatever their number."""
@@ -111,7 +95,7 @@ class Listings:
         listed = []
         for number, summary in enumerate(agents, 1):
             info = lister.describe(summary.agent, summary.tools, self._told(summary, resolver))
-            listed.append(Listed(info, msgspec.json.encode(info)[:-1]))
+            listed.append(Listed(info.id, msgspec.json.encode(info)[:-1]))
             if number % AGENTS_PER_TURN == 0:
                 await asyncio.sleep(0)
         return listed
