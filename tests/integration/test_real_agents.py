@@ -6,6 +6,7 @@ The registry under test is ours unless MESHACCEL_TEST_REGISTRY names another com
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 
@@ -22,6 +23,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 PROVIDER, CONSUMER = "hello_provider.py", "hello_consumer.py"
+GREETED = "Hello, Ann! Welcome to the mesh."
+OUTAGE_S = 6.0
+"""Twice the time after which silence counts as death."""
+BACK_S = 40.0
+"""Agents that found no registry wait up to 30 seconds between two attempts."""
 UNHEARD = "Nobody is here to greet Ann."
 
 # Upstream's registry is known to fail these; strict, so that we notice when it no longer does.
@@ -163,6 +169,28 @@ def wait_for_beats(trio: Trio) -> None:
         last_seen,
         lambda now: len(now) == 3 and all(now[one] != before.get(one) for one in now),
     )
+
+
+@ours_only
+def test_outage_longer_than_the_timeout_unwires_nobody(trio: Trio) -> None:
+    """Time in which the registry was down is not the agents' silence: calls never miss a beat."""
+    # Upstream marks all it has not heard for long when it starts, and a consumer that returns
+    # before its provider is told that there is none.
+    registry, endpoint = trio.mesh.registry, trio.mesh.endpoint(trio.consumer)
+    registry.kill()
+    outage_ends = time.monotonic() + OUTAGE_S
+    while time.monotonic() < outage_ends:
+        assert call_tool(endpoint, "welcome", {"name": "Ann"}) == GREETED
+    registry.start()
+    last_seen = {one["id"]: one["last_seen"] for one in registry.agents().values()}
+    back_before = time.monotonic() + BACK_S
+    unheard = set(last_seen)
+    while unheard:
+        assert time.monotonic() < back_before, f"not heard again: {unheard}"
+        assert call_tool(endpoint, "welcome", {"name": "Ann"}) == GREETED
+        agents = registry.agents()
+        assert {agents[one]["status"] for one in last_seen} == {"healthy"}
+        unheard = {one for one in last_seen if agents[one]["last_seen"] == last_seen[one]}
 
 
 def test_provider_dying_during_a_registry_outage_is_replaced(trio: Trio) -> None:

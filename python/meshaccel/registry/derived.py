@@ -33,7 +33,7 @@ from meshaccel.registry.resolution import (
 
 MAX_AGENTS = 100_000
 MAX_CAPABILITIES = 100_000
-
+"""Entries that are kept."""
 
 MAX_WIRING = 64 * 1024 * 1024
 """Bytes of a wiring. An agent can ask a thousand times for a tool with large kwargs."""
