@@ -7,6 +7,8 @@ from tests.http.client import Client, Json, tool, wired_to
 from tests.http.refusals import check_error, refuse, rejected
 from tests.service import Service
 
+from meshaccel.registry import derived
+
 MAX_BODY = 200_000
 DEEP = 50_000
 
@@ -217,3 +219,19 @@ def test_body_over_the_limit(server: Service, tmp_path: Path, *, chunked: bool) 
             if status == 413:
                 check_error(response, 413)
             assert client.head("new") == 200
+
+
+def test_wiring_that_is_too_large_is_an_error_every_time(
+    mesh: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that depends on too much is told so, also when it sends the same once more."""
+    monkeypatch.setattr(derived, "MAX_WIRING", 10_000)
+    greedy = {"agent_id": "new", "tools": [tool("x", *["cap"] * 1000)]}
+    for _ in range(2):
+        response = mesh.http.post("/heartbeat", json=greedy)
+        assert response.status_code == 200
+        assert response.json()["status"] == "error"
+        assert "the wiring is larger than" in response.json()["message"]
+    assert mesh.http.head("/heartbeat/new").status_code == 409
+    mesh.post("new", tool("x", "cap"))
+    assert mesh.head("new") == 200

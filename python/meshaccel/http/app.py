@@ -132,15 +132,15 @@ class App:
     async def _post_heartbeat(self, request: Request) -> Response:
         body = await request.body()
         body_digest = digest_bytes(body)
-        answer = await self._registry.register_again(body_digest)
-        if answer is None:
-            declaration = wire.read_declaration(body)
-            try:
+        try:
+            answer = await self._registry.register_again(body_digest)
+            if answer is None:
+                declaration = wire.read_declaration(body)
                 answer = await self._registry.register(declaration, body_digest=body_digest)
-            except RegistrationRejectedError as error:
-                # As upstream: the agent's log shows the message, and the agent tries again.
-                agent_id = declaration.agent_id or ""
-                return Response(200, wire.rejection(agent_id, str(error), now_us=self._now_us()))
+        except RegistrationRejectedError as error:
+            # As upstream: the agent's log shows the message, and the agent tries again.
+            agent_id = wire.read_declaration(body).agent_id or ""
+            return Response(200, wire.rejection(agent_id, str(error), now_us=self._now_us()))
         return Response(200, wire.answer(answer, now_us=self._now_us()))
 
     async def _get_agents(self, request: Request) -> Response:
