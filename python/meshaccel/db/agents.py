@@ -147,7 +147,8 @@ def required_edges(
 ) -> dict[str, set[str]]:
     """Return capability -> what it requires, as declared by every agent but ``ignoring``.
 
-    Only the part of the graph that is reachable from ``names`` is read, in one statement.
+    Only the part of the graph that is reachable from ``names`` is read, in one statement. An
+    empty name stands for a declaration that names nothing: no edge leads there.
     """
     found = conn.execute(
         """
@@ -158,7 +159,7 @@ def required_edges(
             FROM node
             CROSS JOIN capabilities c ON c.name = node.name
             CROSS JOIN dependencies d ON d.digest = c.digest AND d.required
-            WHERE EXISTS (
+            WHERE d.capability <> '' AND EXISTS (
                 SELECT 1 FROM agent_capabilities ac
                 WHERE ac.digest = c.digest AND ac.agent_id <> :ignoring
             )
@@ -167,7 +168,7 @@ def required_edges(
         FROM node
         CROSS JOIN capabilities c ON c.name = node.name
         CROSS JOIN dependencies d ON d.digest = c.digest AND d.required
-        WHERE EXISTS (
+        WHERE d.capability <> '' AND EXISTS (
             SELECT 1 FROM agent_capabilities ac
             WHERE ac.digest = c.digest AND ac.agent_id <> :ignoring
         )

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 
-from meshaccel.errors import DatabaseInUseError
+from meshaccel.errors import DatabaseError, DatabaseInUseError
 
 
 def claim(path: str) -> sqlite3.Connection:
@@ -14,19 +14,28 @@ def claim(path: str) -> sqlite3.Connection:
 
     Raises:
         DatabaseInUseError: another registry has claimed the file.
+        DatabaseError: the file beside it is not writable.
         sqlite3.Error: the file beside it cannot be made.
     """
     claimed = sqlite3.connect(
         f"{os.path.realpath(path)}-owner", timeout=0, isolation_level=None, check_same_thread=False
     )
     try:
+        # No journal beside it: what is written below is only tried, and never committed.
+        claimed.execute("PRAGMA journal_mode = MEMORY")
         claimed.execute("BEGIN EXCLUSIVE")
+        # Of a file that this process may only read, SQLite takes no lock that keeps others out.
+        claimed.execute("PRAGMA user_version = 1")
     except sqlite3.Error as error:
         claimed.close()
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             raise DatabaseInUseError(
                 f"{path} is in use by another registry: stop that one, or give this one a file"
                 " of its own"
+            ) from error
+        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY:
+            raise DatabaseError(
+                f"cannot claim {path}: {os.path.realpath(path)}-owner is not writable"
             ) from error
         raise
     return claimed

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -27,12 +28,12 @@ class Database:
         writer: Connection,
         reader: Connection,
         long_reader: Connection,
-        claimed: sqlite3.Connection | None,
+        opened: AsyncExitStack,
     ) -> None:
         self._writer = writer
         self._reader = reader
         self._long_reader = long_reader
-        self._claimed = claimed
+        self._opened = opened
 
     @classmethod
     async def open(cls, path: str) -> Self:
@@ -46,26 +47,28 @@ class Database:
         if not path:
             # SQLite would open a temporary database, another one for each connection.
             raise DatabaseError("cannot open '': the path is empty")
-        claimed: sqlite3.Connection | None = None
-        try:
-            writer = await Connection.open(path, check=refuse_foreign)
-        except (sqlite3.Error, ValueError) as error:
-            raise DatabaseError(f"cannot open {path!r}: {error}") from error
-        try:
-            claimed = None if path == MEMORY else claim(path)
-            await writer.run(migrate)
-            # A second connection to ":memory:" would see a database of its own.
-            reader = long_reader = writer
-            if path != MEMORY:
-                reader = await Connection.open(path, query_only=True)
-                long_reader = await Connection.open(path, query_only=True)
-        except sqlite3.Error as error:
-            await _close(writer, claimed)
-            raise DatabaseError(f"cannot prepare {path}: {error}") from error
-        except BaseException:
-            await _close(writer, claimed)
-            raise
-        return cls(writer, reader, long_reader, claimed)
+        async with AsyncExitStack() as opened:
+
+            def check(conn: sqlite3.Connection) -> None:
+                refuse_foreign(conn)
+                # Before anything is written: the file may be another registry's.
+                if path != MEMORY:
+                    opened.callback(claim(path).close)
+
+            try:
+                writer = await Connection.open(path, check=check)
+                opened.push_async_callback(writer.close)
+                await writer.run(migrate)
+                # A second connection to ":memory:" would see a database of its own.
+                reader = long_reader = writer
+                if path != MEMORY:
+                    reader = await Connection.open(path, query_only=True)
+                    opened.push_async_callback(reader.close)
+                    long_reader = await Connection.open(path, query_only=True)
+                    opened.push_async_callback(long_reader.close)
+            except (sqlite3.Error, ValueError) as error:
+                raise DatabaseError(f"cannot open {path!r}: {error}") from error
+            return cls(writer, reader, long_reader, opened.pop_all())
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in one read transaction: all its statements see the same revision."""
@@ -87,9 +90,7 @@ class Database:
 
     async def close(self) -> None:
         """Finish what is queued, then close."""
-        await self._reader.close()
-        await self._long_reader.close()
-        await _close(self._writer, self._claimed)
+        await self._opened.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,12 +102,6 @@ class Database:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-
-async def _close(writer: Connection, claimed: sqlite3.Connection | None) -> None:
-    await writer.close()
-    if claimed is not None:
-        claimed.close()
 
 
 def _transaction(begin: str, work: Work[T]) -> Work[T]:

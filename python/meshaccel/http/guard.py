@@ -40,6 +40,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._unread_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time for the first request."""
@@ -98,12 +99,24 @@ class GuardedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Start the time for the client to read: what it does not read fills our memory."""
         super().pause_writing()
-        self._unread = self.loop.call_later(self.read_timeout_s, self.transport.abort)
+        self._watch_unread()
 
     def resume_writing(self) -> None:
         """Stop it."""
         self._stop_unread()
         super().resume_writing()
+
+    def _watch_unread(self) -> None:
+        # A large answer on a slow line takes long, but never stands still for so long.
+        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self.read_timeout_s, self._check_unread)
+
+    def _check_unread(self) -> None:
+        if self.transport.get_write_buffer_size() < self._unread_bytes:
+            self._watch_unread()
+        else:
+            self._unread = None
+            self.transport.abort()
 
     def _stop_unread(self) -> None:
         if self._unread is not None:

@@ -38,9 +38,6 @@ MAX_CAPABILITIES = 100_000
 MAX_WIRING = 64 * 1024 * 1024
 """Bytes of a wiring. An agent can ask a thousand times for a tool with large kwargs."""
 
-FEW = 100
-"""Entries of a wiring that are told without being measured first."""
-
 
 class CurrentWiring(Struct, frozen=True):
     """What an agent is to be told, ready to be told."""
@@ -207,12 +204,11 @@ class Derived:
 
 def _refuse_huge(wiring: Wiring) -> None:
     """Measure a wiring before it is written out, where the same entry may stand many times."""
-    entries: list[object] = [
-        *chain.from_iterable(wiring.dependencies_resolved.values()),
-        *chain.from_iterable(wiring.llm_tools.values()),
-    ]
-    if len(entries) <= FEW:
-        return
+    entries: Iterable[object] = chain(
+        chain.from_iterable(wiring.dependencies_resolved.values()),
+        chain.from_iterable(wiring.llm_tools.values()),
+        wiring.llm_providers.values(),
+    )
     sizes: dict[int, int] = {}
     total = 0
     for entry in entries:

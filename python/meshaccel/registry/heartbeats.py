@@ -11,7 +11,7 @@ from msgspec import Struct
 from meshaccel.clock import Clock
 from meshaccel.db import leases
 from meshaccel.db.database import Database
-from meshaccel.errors import UnknownAgentError
+from meshaccel.errors import RegistrationRejectedError, UnknownAgentError
 from meshaccel.registry.derived import CurrentWiring, Derived
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listings
@@ -74,6 +74,9 @@ class Heartbeats:
             wiring = await self._derived.wiring(agent_id)
         except UnknownAgentError:
             return Signal.UNKNOWN
+        except RegistrationRejectedError:
+            # Too large to be told: the answer to a registration says so.
+            return Signal.CHANGED
         session = self._living(agent_id)
         return Signal.UNKNOWN if session is None else _signal(session, wiring)
 

@@ -127,7 +127,8 @@ class AgentRegistry:
 
         Raises:
             InvalidRequestError: there is no agent_id.
-            RegistrationRejectedError: a rule of the mesh is broken. Nothing was changed.
+            RegistrationRejectedError: a rule of the mesh is broken, and nothing was changed; or
+                the agent is registered, but its wiring is too large to be told.
         """
 
         def committed(registered: Registered) -> list[Change]:
