@@ -229,3 +229,27 @@ def test_time_in_which_the_registry_stood_still_is_nobodys_silence(
     client.post("a")
     assert server.call(resume) == 0
     assert client.head("a") == 200
+
+
+def test_revival_survives_a_crash_before_the_next_batch(
+    server: Service, tmp_path: Path, clock: VirtualClock
+) -> None:
+    """An agent that came back after a long absence is not found silent by the next registry."""
+    crashed = tmp_path / "crashed.db"
+    with registry_on(server, tmp_path / "r.db", clock=clock) as client:
+        client.post("a")
+        flush(server)
+        client.post("other")
+        clock.seconds = 1000
+        assert client.expire() == 2
+        client.post("other")
+        flush(server)
+        client.post("a")
+        for suffix in ("", "-wal"):  # what a crash before the next flush leaves
+            (tmp_path / f"crashed.db{suffix}").write_bytes(
+                (tmp_path / f"r.db{suffix}").read_bytes()
+            )
+    with registry_on(server, crashed, clock=clock) as client:
+        clock.seconds += 25
+        assert client.expire() == 0
+        assert client.head("a") == 200

@@ -101,8 +101,13 @@ def save(
     conn.execute(_SAVE_AGENT, values)
     if replacing is None:
         conn.execute("DELETE FROM tombstones WHERE agent_id = ?", (record.id,))
+    if replacing is None or replacing.status != "healthy":
+        # Not left to the next batch: should the registry die before it, an agent that has just
+        # come back would be found silent for as long as it was away.
         conn.execute(
-            "INSERT INTO leases (agent_id, last_seen_us) VALUES (?, ?)", (record.id, now_us)
+            "INSERT INTO leases (agent_id, last_seen_us) VALUES (?1, ?2)"
+            " ON CONFLICT (agent_id) DO UPDATE SET last_seen_us = ?2",
+            (record.id, now_us),
         )
     before = replacing.tools if replacing else ()
     _save_definitions(conn, record, tools, known={tool.digest for tool in before}, now_us=now_us)

@@ -17,7 +17,7 @@ PRAGMAS = (
     # Readers see a snapshot while the writer writes.
     "PRAGMA journal_mode = WAL",
     # In WAL mode NORMAL loses nothing when the process dies, and at most the last commits
-    # (never the integrity of the file) when the machine does; FULL costs ten times the CPU.
+    # (never the integrity of the file) when the machine does; FULL waits for the disk each time.
     "PRAGMA synchronous = NORMAL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
@@ -28,9 +28,9 @@ PRAGMAS = (
 class Connection:
     """An aiosqlite connection on which whole functions run, not single statements.
 
-    A point query takes SQLite about 5 microseconds and a hop between threads about 20, so the
-    unit that crosses is a function of ``sqlite3.Connection``: all its statements, the grouping
-    of its rows and the commit cost one hop.
+    A hop between threads costs several times what SQLite needs for a point query, so the unit
+    that crosses is a function of ``sqlite3.Connection``: all its statements, the grouping of its
+    rows and the commit cost one hop.
     """
 
     def __init__(self, raw: aiosqlite.Connection) -> None:

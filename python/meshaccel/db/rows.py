@@ -77,7 +77,7 @@ def offered_tool(definition: str) -> OfferedTool:
 
 
 def tool_summary(definition: str) -> ToolSummary:
-    """Read a stored definition without its schemas: a tenth of the time of ``tool``."""
+    """Read a stored definition without its schemas, which are most of it."""
     return _decode_summary(definition)
 
 

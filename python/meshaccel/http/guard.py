@@ -1,6 +1,7 @@
-"""Bounds on what a client may make the server hold before a request is complete.
+"""Bounds on what a client may make the server hold: half a request, or an answer it does not read.
 
-uvicorn bounds neither the size of a head nor the time a request takes to arrive.
+uvicorn bounds neither the size of a head, nor the time a request takes to arrive, nor the time
+an answer waits to be read.
 """
 
 import asyncio
@@ -21,13 +22,12 @@ SLICE = 16 * 1024
 RECEIVE_TIMEOUT_S = 30.0
 """Seconds for a request to arrive whole, and for a new connection to begin one."""
 
-
 READ_TIMEOUT_S = 30.0
 """Seconds in which a client must read some of an answer that waits for it."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with a limit on the head and a deadline on the request."""
+    """uvicorn's protocol with a limit on the head and deadlines for request and answer."""
 
     max_head = MAX_HEAD
     receive_timeout_s = RECEIVE_TIMEOUT_S

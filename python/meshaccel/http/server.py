@@ -46,7 +46,7 @@ class Server(uvicorn.Server):
 
 
 # Decoded records are many small containers that live long and have no cycles: looking through
-# them after every 700 new ones, Python's default, doubles the cost of a registration.
+# them after every 700 new ones, Python's default, is a good part of a registration's cost.
 GC_THRESHOLDS = (50_000, 20, 100)
 
 
