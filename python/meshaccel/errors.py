@@ -7,7 +7,15 @@
     │   ├── RowTypeError               a row is no sequence of column values
     │   ├── RowWidthError              a row has too many or too few values
     │   ├── NullKeyError               a row without the key of its outermost record
-    │   └── UnhashableKeyError         a key value that can never be compared by hash
+    │   ├── UnhashableKeyError         a key value that can never be compared by hash
+    │   ├── MissingColumnError         a row by name lacks a column
+    │   ├── AmbiguousColumnError       a row by name has one name for two columns
+    │   ├── InvalidJsonError           a JSON column holds something else
+    │   ├── JsonValueError             a value that JSON cannot express
+    │   ├── OrphanError                a child whose parent is not among the records
+    │   ├── ReopenedGroupError         rows said to be ordered are not
+    │   ├── TooManyRowsError           more rows than the reader allows
+    │   └── StreamBusyError            a stream is used while it is at work
     ├── DatabaseError                  the database cannot serve this request now
     │   ├── DatabaseInUseError         another registry has the file open
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
@@ -24,9 +32,10 @@ class MeshAccelError(Exception):
 class GroupingError(MeshAccelError, ValueError):
     """A row does not fit the shape it is grouped by.
 
-    The subclasses have the position of the row among those given, from 0, as ``row``. They
-    keep what they were made of as ``args`` and word it in ``__str__``, so the native and the
-    reference grouper share one wording and the errors pickle.
+    The subclasses about one row have its position among those given, from 0, as ``row``; a
+    stream counts on from one ``feed`` to the next, for each level by itself. They keep what
+    they were made of as ``args`` and word it in ``__str__``, so the native and the reference
+    grouper share one wording and the errors pickle.
     """
 
 
@@ -78,6 +87,116 @@ class UnhashableKeyError(GroupingError):
 
     def __str__(self) -> str:
         return f"row {self.row}: key column {self.column!r} holds an unhashable {self.type_name}"
+
+
+class MissingColumnError(GroupingError):
+    """A row by name, such as a dict, has no value for a column of the shape."""
+
+    def __init__(self, row: int, column: str) -> None:
+        super().__init__(row, column)
+        self.row = row
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"row {self.row}: no value for column {self.column!r}"
+
+
+class AmbiguousColumnError(GroupingError):
+    """A row by name has a value under a bare column name that several columns share."""
+
+    def __init__(self, row: int, column: str) -> None:
+        super().__init__(row, column)
+        self.row = row
+        self.column = column
+
+    def __str__(self) -> str:
+        return (
+            f"row {self.row}: no value for column {self.column!r}, "
+            "and without its path the name means several columns"
+        )
+
+
+class InvalidJsonError(GroupingError):
+    """A JSON column holds no JSON document.
+
+    ``column`` is its label, such as ``agents.config``, and ``key`` the key of its record.
+    """
+
+    def __init__(self, row: int, column: str, key: tuple[object, ...], reason: str) -> None:
+        super().__init__(row, column, key, reason)
+        self.row = row
+        self.column = column
+        self.key = key
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"row {self.row}: column {self.column!r} of the record with key {self.key!r} "
+            f"holds no JSON: {self.reason}"
+        )
+
+
+class JsonValueError(GroupingError):
+    """A value that JSON cannot express, such as an object, a NaN, or text with a lone surrogate."""
+
+    def __init__(self, column: str, type_name: str) -> None:
+        super().__init__(column, type_name)
+        self.column = column
+        self.type_name = type_name
+
+    def __str__(self) -> str:
+        return f"column {self.column!r} holds a {self.type_name} that JSON cannot express"
+
+
+class OrphanError(GroupingError):
+    """A row of one level names a parent that no row of the level above has made."""
+
+    def __init__(self, row: int, path: str, key: tuple[object, ...]) -> None:
+        super().__init__(row, path, key)
+        self.row = row
+        self.path = path
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"row {self.row} of {self.path!r}: there is no parent with key {self.key!r}"
+
+
+class ReopenedGroupError(GroupingError):
+    """A row belongs to a record that an ordered stream has already finished."""
+
+    def __init__(self, row: int, table: str, key: tuple[object, ...]) -> None:
+        super().__init__(row, table, key)
+        self.row = row
+        self.table = table
+        self.key = key
+
+    def __str__(self) -> str:
+        return (
+            f"row {self.row}: the rows are not ordered, "
+            f"the {self.table!r} record with key {self.key!r} was already finished"
+        )
+
+
+class TooManyRowsError(GroupingError):
+    """More rows came than the grouper was told to take."""
+
+    def __init__(self, row: int, limit: int) -> None:
+        super().__init__(row, limit)
+        self.row = row
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"row {self.row}: more than the {self.limit} rows allowed"
+
+
+class StreamBusyError(GroupingError):
+    """Two threads, or a stream and the code of its own rows, use one stream at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __str__(self) -> str:
+        return "the stream is at work in another thread, or further up in this one"
 
 
 class DatabaseError(MeshAccelError):
