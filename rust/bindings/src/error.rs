@@ -4,13 +4,23 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyMemoryView, PyTuple};
 
+use crate::json::Place;
+
 /// The exceptions of `meshaccel.errors` that native code raises.
 mod python {
     use pyo3::import_exception;
 
+    import_exception!(meshaccel.errors, AmbiguousColumnError);
+    import_exception!(meshaccel.errors, InvalidJsonError);
+    import_exception!(meshaccel.errors, JsonValueError);
+    import_exception!(meshaccel.errors, MissingColumnError);
     import_exception!(meshaccel.errors, NullKeyError);
+    import_exception!(meshaccel.errors, OrphanError);
+    import_exception!(meshaccel.errors, ReopenedGroupError);
     import_exception!(meshaccel.errors, RowTypeError);
     import_exception!(meshaccel.errors, RowWidthError);
+    import_exception!(meshaccel.errors, StreamBusyError);
+    import_exception!(meshaccel.errors, TooManyRowsError);
     import_exception!(meshaccel.errors, UnhashableKeyError);
 }
 
@@ -29,11 +39,52 @@ pub fn row_width(row: usize, got: usize, expected: usize) -> PyErr {
     python::RowWidthError::new_err((row, got, expected))
 }
 
+/// A dict row without a column.
+pub fn missing_column(row: usize, column: &str) -> PyErr {
+    python::MissingColumnError::new_err((row, column.to_owned()))
+}
+
+/// A dict row whose only name for a column is that of others too.
+pub fn ambiguous_column(row: usize, column: &str) -> PyErr {
+    python::AmbiguousColumnError::new_err((row, column.to_owned()))
+}
+
+/// A row of one level whose parent is unknown.
+pub fn orphan(row: usize, path: &str, key: Bound<'_, PyTuple>) -> PyErr {
+    python::OrphanError::new_err((row, path.to_owned(), key.unbind()))
+}
+
+/// A row of a record that an ordered stream has finished.
+pub fn reopened_group(row: usize, table: &str, key: Bound<'_, PyTuple>) -> PyErr {
+    python::ReopenedGroupError::new_err((row, table.to_owned(), key.unbind()))
+}
+
+/// A row too many.
+pub fn too_many_rows(row: usize, limit: usize) -> PyErr {
+    python::TooManyRowsError::new_err((row, limit))
+}
+
+/// Use of a stream that is at work.
+pub fn stream_busy() -> PyErr {
+    python::StreamBusyError::new_err(())
+}
+
 /// A key value that has no hash, and what Python said about it.
 pub fn unhashable_key(row: usize, column: &str, value: &Bound<'_, PyAny>, cause: PyErr) -> PyErr {
     let error = python::UnhashableKeyError::new_err((row, column.to_owned(), type_name(value)));
     error.set_cause(value.py(), Some(cause));
     error
+}
+
+/// A JSON column that holds no JSON, and why.
+pub fn invalid_json(py: Python<'_>, place: &Place, reason: String) -> PyErr {
+    let key = place.key.clone_ref(py);
+    python::InvalidJsonError::new_err((place.row, place.column.clone(), key, reason))
+}
+
+/// A value without JSON form, by the name of its type.
+pub fn json_value(column: &str, type_name: String) -> PyErr {
+    python::JsonValueError::new_err((column.to_owned(), type_name))
 }
 
 /// Whether hashing failed because of the value's type, not because of its own `__hash__`.
@@ -60,8 +111,9 @@ fn has_no_hash(value: &Bound<'_, PyAny>) -> bool {
     false
 }
 
-fn type_name(value: &Bound<'_, PyAny>) -> String {
-    // The unqualified name, as `type(value).__name__`; a metaclass may refuse even that.
+/// The unqualified name of a value's type.
+pub fn type_name(value: &Bound<'_, PyAny>) -> String {
+    // As `type(value).__name__`; a metaclass may refuse even that.
     value
         .get_type()
         .name()

@@ -5,16 +5,26 @@ use pyo3::prelude::*;
 mod breath;
 mod error;
 mod group;
+mod json;
+mod prefetch;
 
 #[pymodule]
 mod _native {
-    use super::{Bound, PyModule, PyModuleMethods, PyResult};
+    use super::json::restore_lazy_json;
+    use super::{Bound, PyAnyMethods, PyModule, PyModuleMethods, PyResult, wrap_pyfunction};
 
     #[pymodule_export]
-    use super::group::RowGrouper;
+    use super::group::{GroupStream, RowGrouper};
+    #[pymodule_export]
+    use super::json::LazyJson;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // Private, so not in `__all__` as what `add` adds.
+        module.setattr(
+            "_restore_lazy_json",
+            wrap_pyfunction!(restore_lazy_json, module)?,
+        )?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

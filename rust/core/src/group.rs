@@ -1,159 +1,166 @@
-//! Fold the rows of a joined query into groups: which row opens which record of which collection.
+//! Fold rows into groups: which row opens which record of which collection.
 //!
 //! The values stay with the caller, behind [`Row`]. Its comparisons may fail and may run foreign
-//! code; a failure leaves through [`Fold::push`] and the fold is then to be dropped. All state
-//! is in the fold, so foreign code that groups other rows meanwhile meets a fold of its own.
+//! code. [`Fold::locate`] only looks; what is new is kept by [`Addition::commit`], which cannot
+//! fail. So a row that is refused, here or by the caller, leaves no trace.
 
+mod layout;
 mod records;
+mod row;
+mod state;
+
+pub use layout::{Collection, CollectionId, Layout, RowKind};
+pub use row::Row;
+
+use std::sync::Arc;
 
 use records::Records;
-
-/// Index of a collection in its [`Layout`]; 0 is the outermost one.
-pub type CollectionId = usize;
+use state::{State, Verdict};
 
 /// Index of a record among those of its collection, in first-seen order.
 pub type RecordId = usize;
 
-/// One collection of a [`Layout`]. Columns are positions in the row.
-#[derive(Debug, Clone)]
-pub struct Collection {
-    /// Where its records are nested; `None` for the outermost collection only.
-    pub parent: Option<CollectionId>,
-    /// What tells two records under one parent apart. Empty: every row is a record.
-    pub key: Vec<usize>,
-    /// A row whose values here are all NULL has no record in this collection.
-    pub presence: Vec<usize>,
+/// How the rows of a fold arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// In any order: every record stays open.
+    Any,
+    /// Joined rows, all of one outermost record before those of the next. Nothing is kept of a
+    /// finished record but its key, which tells when it comes again.
+    Grouped,
 }
 
-/// The collections of a joined row, each after its parent.
-#[derive(Debug, Clone, Default)]
-pub struct Layout {
-    collections: Vec<Collection>,
-}
-
-impl Layout {
-    /// Add a collection and return its id; ids count up from 0.
-    ///
-    /// A parent that was not added before never gets records, and neither do its children.
-    pub fn add(&mut self, collection: Collection) -> CollectionId {
-        self.collections.push(collection);
-        self.collections.len() - 1
-    }
-
-    /// Whether each collection is nested in the one before.
-    ///
-    /// If so, nothing but plain repetition makes a row repeat the innermost record.
-    fn is_chain(&self) -> bool {
-        let parents = self.collections.iter().map(|collection| collection.parent);
-        parents.eq((0..self.collections.len()).map(|id| id.checked_sub(1)))
-    }
-
-    /// The collections, by id.
-    #[must_use]
-    pub fn collections(&self) -> &[Collection] {
-        &self.collections
-    }
-}
-
-/// One row as its caller holds it.
-pub trait Row {
-    /// What is kept of a record to compare later rows with.
-    type Key;
-    /// What may go wrong while reading and comparing values.
-    type Error;
-
-    /// Whether all these columns are NULL.
-    ///
-    /// # Errors
-    /// Whatever reading a value may raise.
-    fn all_null(&self, columns: &[usize]) -> Result<bool, Self::Error>;
-
-    /// The row's key of a collection.
-    ///
-    /// # Errors
-    /// Whatever reading a value may raise.
-    fn key(&self, columns: &[usize]) -> Result<Self::Key, Self::Error>;
-
-    /// Whether two keys are equal for certain, as far as can be told at little cost.
-    ///
-    /// Asked about the record of the previous row before anything is hashed: `false` only
-    /// means that it takes [`Row::hash`] and [`Row::same`] to find out.
-    fn surely_same(&self, stored: &Self::Key, key: &Self::Key) -> bool;
-
-    /// A hash of the value in a key column, equal for equal values; it may be a weak one.
-    ///
-    /// # Errors
-    /// Whatever hashing a value may raise.
-    fn hash(&self, column: usize) -> Result<u64, Self::Error>;
-
-    /// Whether two keys of equal hash are equal.
-    ///
-    /// # Errors
-    /// Whatever comparing values may raise.
-    fn same(&self, stored: &Self::Key, key: &Self::Key) -> Result<bool, Self::Error>;
-
-    /// Make the next record of a collection from this row, under a record of its parent.
-    ///
-    /// # Errors
-    /// Whatever making a record may raise.
-    fn open(&mut self, collection: CollectionId, parent: RecordId) -> Result<(), Self::Error>;
+/// What a row is to a fold.
+#[derive(Debug)]
+#[must_use]
+pub enum Located<'f, K> {
+    /// It has a place, and perhaps new records.
+    Placed(Addition<'f, K>),
+    /// The record it would be for is NULL, or that it would be in.
+    Nowhere,
+    /// There is no record of this collection with the key in the row.
+    Orphan(CollectionId),
+    /// Its outermost record is finished.
+    Reopened,
 }
 
 /// Rows folded so far.
 #[derive(Debug)]
-pub struct Fold<'l, K> {
-    layout: &'l Layout,
-    records: Vec<Records<K>>,
-    /// By collection: the record of the current row.
-    current: Vec<Option<RecordId>>,
+pub struct Fold<K> {
+    layout: Arc<Layout>,
+    state: State<K>,
 }
 
-impl<'l, K> Fold<'l, K> {
+impl<K> Fold<K> {
     /// A fold of no rows.
     #[must_use]
-    pub fn new(layout: &'l Layout) -> Self {
-        let len = layout.collections.len();
-        let mut records: Vec<_> = (0..len).map(|_| Records::new(true)).collect();
-        if layout.is_chain()
-            && let Some(innermost) = records.last_mut()
-        {
-            *innermost = Records::new(false);
-        }
+    pub fn new(layout: Arc<Layout>, order: Order) -> Self {
         Self {
+            state: State::new(layout.len(), order),
             layout,
-            records,
-            current: vec![None; len],
         }
     }
 
-    /// Add a row. Returns false if it has no outermost record, and so belongs nowhere.
+    /// Records under one parent, the first seen first; in a grouped fold, of the open record.
+    pub fn children(
+        &self,
+        collection: CollectionId,
+        parent: RecordId,
+    ) -> impl Iterator<Item = RecordId> {
+        Records::members(self.state.records.get(collection), parent)
+    }
+
+    /// How many records one parent has in a collection.
+    #[must_use]
+    pub fn count(&self, collection: CollectionId, parent: RecordId) -> usize {
+        self.state
+            .records
+            .get(collection)
+            .map_or(0, |records| records.count(parent))
+    }
+
+    /// Every key kept, for a caller who must account for what it owns.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.state.records.iter().flat_map(Records::keys)
+    }
+
+    /// Find the place of a row. Nothing changes before [`Addition::commit`].
     ///
     /// # Errors
-    /// The first error of the row; the fold must not be used after it.
-    pub fn push<R: Row<Key = K>>(&mut self, row: &mut R) -> Result<bool, R::Error> {
-        for (id, collection) in self.layout.collections.iter().enumerate() {
-            let parent = match collection.parent {
-                None => Some(0),
-                Some(parent) if parent < id => self.current.get(parent).copied().flatten(),
-                Some(_) => None,
-            };
-            let record = match (parent, self.records.get_mut(id)) {
-                (Some(parent), Some(records)) if !row.all_null(&collection.presence)? => {
-                    let found = records.locate(row, parent, &collection.key)?;
-                    if found.is_new {
-                        row.open(id, parent)?;
-                    }
-                    Some(found.record)
-                }
-                _ => None,
-            };
-            if id == 0 && record.is_none() {
-                return Ok(false);
-            }
-            if let Some(current) = self.current.get_mut(id) {
-                *current = record;
+    /// The first error of the row.
+    pub fn locate<R: Row<Key = K>>(
+        &mut self,
+        row: &R,
+        kind: RowKind,
+    ) -> Result<Located<'_, K>, R::Error> {
+        let verdict = match kind {
+            RowKind::Joined => self.state.locate_joined(row, &self.layout),
+            RowKind::Level(level) => self.state.locate_at(row, &self.layout, level),
+        };
+        match verdict {
+            Ok(Verdict::Placed) => Ok(Located::Placed(Addition { fold: self })),
+            refused => {
+                self.state.newcomers.clear();
+                refused.map(|verdict| match verdict {
+                    Verdict::Orphan(collection) => Located::Orphan(collection),
+                    Verdict::Reopened => Located::Reopened,
+                    Verdict::Placed | Verdict::Nowhere => Located::Nowhere,
+                })
             }
         }
-        Ok(!self.current.is_empty())
+    }
+}
+
+/// What a row adds to a fold, if it is committed. Dropping it forgets the row.
+#[derive(Debug)]
+#[must_use]
+pub struct Addition<'f, K> {
+    fold: &'f mut Fold<K>,
+}
+
+impl<K> Addition<'_, K> {
+    /// The collections in which the row opens a record, each after its parent.
+    pub fn opens(&self) -> impl Iterator<Item = CollectionId> {
+        self.fold
+            .state
+            .newcomers
+            .iter()
+            .map(|newcomer| newcomer.collection)
+    }
+
+    /// Whether the outermost record so far is finished by this row. If so, ids of records count
+    /// from 0 again with the row.
+    #[must_use]
+    pub fn finishes(&self) -> bool {
+        self.fold.state.open.is_some() && self.opens().next() == Some(0)
+    }
+
+    /// The fold as it was before the row.
+    #[must_use]
+    pub fn before(&self) -> &Fold<K> {
+        self.fold
+    }
+
+    /// Keep the row's new records.
+    pub fn commit(self) {
+        let is_next = self.finishes();
+        let state = &mut self.fold.state;
+        if is_next {
+            state.records.iter_mut().skip(1).for_each(Records::clear);
+        }
+        while let Some(newcomer) = state.newcomers.pop() {
+            if let Some(records) = state.records.get_mut(newcomer.collection) {
+                let record = records.insert(newcomer.parent, newcomer.hash, newcomer.key);
+                if state.order == Order::Grouped && newcomer.collection == 0 {
+                    state.open = Some(record);
+                }
+            }
+        }
+    }
+}
+
+impl<K> Drop for Addition<'_, K> {
+    fn drop(&mut self) {
+        self.fold.state.newcomers.clear();
     }
 }

@@ -6,10 +6,12 @@ use hashbrown::HashTable;
 
 use super::{RecordId, Row};
 
-/// Where a row's record is.
-pub(super) struct Located {
-    pub record: RecordId,
-    pub is_new: bool,
+/// A row's record.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found {
+    Known(RecordId),
+    /// Not there, and the hash to insert it with.
+    New(u64),
 }
 
 /// The records of one collection, under all parents.
@@ -20,24 +22,24 @@ pub(super) struct Records<K> {
     families: Vec<Family>,
     /// The members of families too large to search one by one.
     index: HashTable<Slot>,
-    /// The record of the last row. Joined rows mostly arrive record by record.
+    /// The record found last. Joined rows mostly arrive record by record.
     last: Option<RecordId>,
-    expects_repeats: bool,
-    unkeyed: usize,
 }
 
 #[derive(Debug)]
 struct Record<K> {
-    key: K,
+    /// None: one that no other row can have.
+    key: Option<K>,
     hash: u64,
     parent: RecordId,
-    /// The previous record of the same parent.
-    elder: Option<RecordId>,
+    /// The next record of the same parent.
+    younger: Option<RecordId>,
 }
 
-/// The records under one parent: a list from the youngest to the eldest.
+/// The records under one parent: a list from the eldest to the youngest.
 #[derive(Debug, Clone, Copy, Default)]
 struct Family {
+    eldest: Option<RecordId>,
     youngest: Option<RecordId>,
     size: usize,
 }
@@ -59,75 +61,91 @@ struct Slot {
 }
 
 impl<K> Records<K> {
-    /// `expects_repeats`: whether many a row will have the record of the row before.
-    pub(super) fn new(expects_repeats: bool) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             known: Vec::new(),
             families: Vec::new(),
             index: HashTable::new(),
             last: None,
-            expects_repeats,
-            unkeyed: 0,
         }
     }
 
-    /// Find the record of a row under a parent, or count a new one.
-    pub(super) fn locate<R: Row<Key = K>>(
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub(super) fn count(&self, parent: RecordId) -> usize {
+        self.family(parent).size
+    }
+
+    /// Those of one parent, the eldest first.
+    pub(super) fn members(
+        records: Option<&Self>,
+        parent: RecordId,
+    ) -> impl Iterator<Item = RecordId> {
+        let (known, family) = records.map_or((&[][..], Family::default()), |records| {
+            (&records.known, records.family(parent))
+        });
+        members(known, family).map(|(record, _)| record)
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = &K> {
+        self.known.iter().filter_map(|record| record.key.as_ref())
+    }
+
+    /// Forget every record, but keep the memory for the next ones.
+    pub(super) fn clear(&mut self) {
+        self.known.clear();
+        self.families.clear();
+        self.index.clear();
+        self.last = None;
+    }
+
+    /// Find the record of a row under a parent.
+    ///
+    /// `repeats`: whether it is likely the one found last.
+    #[inline]
+    pub(super) fn find<R: Row<Key = K>>(
         &mut self,
         row: &R,
         parent: RecordId,
         columns: &[usize],
-    ) -> Result<Located, R::Error> {
-        if columns.is_empty() {
-            let record = self.unkeyed;
-            self.unkeyed += 1;
-            return Ok(Located {
-                record,
-                is_new: true,
-            });
-        }
-        let key = row.key(columns)?;
-        if self.expects_repeats
+        repeats: bool,
+    ) -> Result<Found, R::Error> {
+        if repeats
             && let Some(record) = self.last
             && let Some(stored) = self.known.get(record)
             && stored.parent == parent
-            && row.surely_same(&stored.key, &key)
+            && let Some(key) = &stored.key
+            && row.surely_has(columns, key)
         {
-            return Ok(Located {
-                record,
-                is_new: false,
-            });
+            return Ok(Found::Known(record));
         }
-        let hash = hash_key(row, parent, columns)?;
-        let located = match self.find(row, parent, hash, &key)? {
-            Some(record) => Located {
-                record,
-                is_new: false,
-            },
-            None => Located {
-                record: self.insert(parent, hash, key),
-                is_new: true,
-            },
-        };
-        self.last = Some(located.record);
-        Ok(located)
+        let hash = Self::hash(row, parent, columns)?;
+        match self.search(row, parent, columns, hash)? {
+            Some(record) => {
+                self.last = Some(record);
+                Ok(Found::Known(record))
+            }
+            None => Ok(Found::New(hash)),
+        }
     }
 
-    fn find<R: Row<Key = K>>(
+    fn search<R: Row<Key = K>>(
         &self,
         row: &R,
         parent: RecordId,
+        columns: &[usize],
         hash: u64,
-        key: &K,
     ) -> Result<Option<RecordId>, R::Error> {
-        let family = self.families.get(parent).copied().unwrap_or_default();
-        let is_match = |record: &Record<K>| {
-            if record.hash == hash && record.parent == parent {
-                row.same(&record.key, key)
-            } else {
-                Ok(false)
-            }
+        let is_match = |record: &Record<K>| match &record.key {
+            Some(key) if record.hash == hash && record.parent == parent => row.has(columns, key),
+            _ => Ok(false),
         };
+        let family = self.family(parent);
+        if columns.is_empty() {
+            return Ok(None);
+        }
         if family.is_small() {
             for (id, record) in members(&self.known, family) {
                 if is_match(record)? {
@@ -151,52 +169,72 @@ impl<K> Records<K> {
         }
     }
 
-    fn insert(&mut self, parent: RecordId, hash: u64, key: K) -> RecordId {
+    /// Add a record that was not found.
+    pub(super) fn insert(&mut self, parent: RecordId, hash: u64, key: Option<K>) -> RecordId {
         let id = self.known.len();
         if self.families.len() <= parent {
             self.families.resize(parent + 1, Family::default());
         }
-        let mut family = self.families.get(parent).copied().unwrap_or_default();
-        let elder = family.youngest.replace(id);
+        let mut family = self.family(parent);
+        match family.youngest.and_then(|elder| self.known.get_mut(elder)) {
+            Some(elder) => elder.younger = Some(id),
+            None => family.eldest = Some(id),
+        }
+        family.youngest = Some(id);
         family.size += 1;
         if let Some(stored) = self.families.get_mut(parent) {
             *stored = family;
         }
+        let is_keyed = key.is_some();
         self.known.push(Record {
             key,
             hash,
             parent,
-            elder,
+            younger: None,
         });
-        if !family.is_small() {
-            // The first record too many brings its whole family along.
-            let is_first = family.size == Family::SMALL + 1;
-            let newcomers = if is_first { family.size } else { 1 };
-            for (record, member) in members(&self.known, family).take(newcomers) {
-                let slot = Slot {
-                    hash: member.hash,
-                    record,
-                };
-                self.index.insert_unique(slot.hash, slot, |slot| slot.hash);
+        self.last = Some(id);
+        if is_keyed && !family.is_small() {
+            let mut index = |record, hash| {
+                let slot = Slot { hash, record };
+                self.index.insert_unique(hash, slot, |slot| slot.hash);
+            };
+            if family.size == Family::SMALL + 1 {
+                // The first record too many brings its whole family along.
+                for (record, member) in members(&self.known, family) {
+                    index(record, member.hash);
+                }
+            } else {
+                index(id, hash);
             }
         }
         id
+    }
+
+    /// Mix the hashes of the parts: Python's hash of a small int is the int, so sums would
+    /// collide.
+    #[inline]
+    pub(super) fn hash<R: Row<Key = K>>(
+        row: &R,
+        parent: RecordId,
+        columns: &[usize],
+    ) -> Result<u64, R::Error> {
+        const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 divided by the golden ratio
+        let mut mixed = (parent as u64).wrapping_mul(ODD);
+        for &column in columns {
+            mixed = (mixed.rotate_left(29) ^ row.hash(column)?).wrapping_mul(ODD);
+        }
+        // A product's low bits know nothing of its factor's high ones, and the table looks at
+        // both.
+        mixed = (mixed ^ (mixed >> 32)).wrapping_mul(ODD);
+        Ok(mixed ^ (mixed >> 32))
+    }
+
+    fn family(&self, parent: RecordId) -> Family {
+        self.families.get(parent).copied().unwrap_or_default()
     }
 }
 
 fn members<K>(known: &[Record<K>], family: Family) -> impl Iterator<Item = (RecordId, &Record<K>)> {
     let get = |id: Option<RecordId>| id.and_then(|id| Some((id, known.get(id)?)));
-    successors(get(family.youngest), move |(_, record)| get(record.elder))
-}
-
-/// Mix the hashes of the parts: Python's hash of a small int is the int, so sums would collide.
-fn hash_key<R: Row>(row: &R, parent: RecordId, columns: &[usize]) -> Result<u64, R::Error> {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15; // 2^64 divided by the golden ratio
-    let mut mixed = (parent as u64).wrapping_mul(ODD);
-    for &column in columns {
-        mixed = (mixed.rotate_left(29) ^ row.hash(column)?).wrapping_mul(ODD);
-    }
-    // A product's low bits know nothing of its factor's high ones, and the table looks at both.
-    mixed = (mixed ^ (mixed >> 32)).wrapping_mul(ODD);
-    Ok(mixed ^ (mixed >> 32))
+    successors(get(family.eldest), move |(_, record)| get(record.younger))
 }
