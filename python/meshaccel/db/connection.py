@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import aiosqlite
 
+from meshaccel.hop import run_in_thread
+
 T = TypeVar("T")
 
 STATEMENT_CACHE = 256
@@ -26,12 +28,7 @@ PRAGMAS = (
 
 
 class Connection:
-    """An aiosqlite connection on which whole functions run, not single statements.
-
-    A hop between threads costs several times what SQLite needs for a point query, so the unit
-    that crosses is a function of ``sqlite3.Connection``: all its statements, the grouping of its
-    rows and the commit cost one hop.
-    """
+    """An aiosqlite connection on which whole functions run, not single statements."""
 
     def __init__(self, raw: aiosqlite.Connection) -> None:
         self._raw = raw
@@ -80,12 +77,7 @@ class Connection:
 
         Cancelling the caller does not stop work that is already queued.
         """
-        # aiosqlite has no public way to run a function in its thread; this is the one method
-        # behind all its public ones, and `tests/db/test_connection.py` holds us to it.
-        result: T = await self._raw._execute(  # type: ignore[no-untyped-call]  # noqa: SLF001
-            lambda: work(self._raw._conn)  # noqa: SLF001
-        )
-        return result
+        return await run_in_thread(self._raw, work)
 
     async def close(self) -> None:
         """Finish what is queued and close. Closing twice is fine."""

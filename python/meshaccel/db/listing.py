@@ -1,8 +1,10 @@
-"""Statements that read agents with their capabilities: one joined query for any number."""
+"""Statements that read agents with their capabilities: two, however many agents there are."""
 
 import sqlite3
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -30,50 +32,64 @@ class AgentQuery(Struct, frozen=True, kw_only=True):
     """At most so many agents; None for all."""
 
 
-_SHAPE = Shape(
+_AGENTS = Shape(
     "agents",
     key=("id",),
     columns=AGENT_COLUMNS,
     children={
-        "capabilities": Child(key=("position",), columns=("position", "definition")),
+        "capabilities": Child(
+            key=("position",),
+            columns=("position", "digest", "definition"),
+            query="""SELECT ac.agent_id, ac.position, c.digest, c.definition
+                FROM agent_capabilities ac JOIN capabilities c ON c.digest = ac.digest""",
+            on={"agent_id": "id"},
+        ),
     },
 )
 
-_grouper = RowGrouper(_SHAPE)
+T = TypeVar("T")
 
 
 def summaries(conn: sqlite3.Connection, query: AgentQuery) -> list[AgentSummary]:
     """Return the matching agents with all their capabilities, in order of id."""
+    summary = _once_each(rows.tool_summary)
     return [
-        AgentSummary(rows.agent(row, ()), tuple(map(rows.tool_summary, _definitions(row))))
+        AgentSummary(rows.agent(row, ()), tuple(map(summary, row["capabilities"])))
         for row in _read(conn, query)
     ]
 
 
 def agent(conn: sqlite3.Connection, agent_id: str) -> Agent | None:
     """Return an agent with all that it declared, or None."""
+    tool = _once_each(rows.tool)
     for row in _read(conn, AgentQuery(agent_id=agent_id)):
-        return rows.agent(row, tuple(map(rows.tool, _definitions(row))))
+        return rows.agent(row, tuple(map(tool, row["capabilities"])))
     return None
 
 
 def _read(conn: sqlite3.Connection, query: AgentQuery) -> list[dict[str, Any]]:
     where, parameters = _conditions(query)
-    found = conn.execute(
-        f"""
-        SELECT {", ".join(f"a.{column}" for column in AGENT_COLUMNS)}, ac.position, c.definition
-        FROM (SELECT * FROM agents WHERE {where} ORDER BY id LIMIT :limit) a
-        LEFT JOIN agent_capabilities ac ON ac.agent_id = a.id
-        LEFT JOIN capabilities c ON c.digest = ac.digest
-        ORDER BY a.id, ac.position
-        """,
-        {**parameters, "limit": -1 if query.limit is None else query.limit},
-    )
-    return _grouper.group(found)
+    return _grouper(where).read(conn, params=parameters, limit=query.limit)
 
 
-def _definitions(row: dict[str, Any]) -> Iterator[str]:
-    return (capability["definition"] for capability in row["capabilities"])
+@cache
+def _grouper(where: str) -> RowGrouper:
+    # There are as many as AgentQuery has combinations of filters: some dozens.
+    return RowGrouper(replace(_AGENTS, where=where))
+
+
+def _once_each(read: Callable[[str], T]) -> Callable[[dict[str, Any]], T]:
+    """Read each distinct definition once: replicas of an agent share theirs."""
+    known: dict[bytes, T] = {}
+
+    def read_once(capability: dict[str, Any]) -> T:
+        digest = capability["digest"]
+        found = known.get(digest)
+        if found is None:
+            found = known[digest] = read(capability["definition"])
+        return found
+
+    return read_once
 
 
 def _conditions(query: AgentQuery) -> tuple[str, dict[str, object]]:
@@ -104,4 +120,4 @@ def _conditions(query: AgentQuery) -> tuple[str, dict[str, object]]:
             )"""
         )
         parameters["capabilities"] = msgspec.json.encode(query.capabilities).decode()
-    return " AND ".join(active) or "1", parameters
+    return " AND ".join(active), parameters
