@@ -1,8 +1,10 @@
 """Fixtures shared by all tests."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
+from tests.postgres import postgres
 from tests.service import Service, serving
 
 
@@ -11,3 +13,12 @@ def server() -> Iterator[Service]:
     """One server for all tests; each gives it a registry of its own."""
     with serving() as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def postgres_uri() -> Iterator[str]:
+    """One Postgres server for all tests; each gives it tables of its own."""
+    if find_spec("pgserver") is None:
+        pytest.skip("pgserver, a Postgres out of a wheel, has none for this Python")
+    with postgres() as uri:
+        yield uri

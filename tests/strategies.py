@@ -1,13 +1,12 @@
 """Hypothesis strategies shared by the property tests."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import overload
+from typing import get_args, overload
 
 from hypothesis import strategies as st
 
-from meshaccel.shape import Child, Shape
+from meshaccel.shape import Child, JsonPolicy, Shape
 
 NAN = float("nan")
 
@@ -24,7 +23,17 @@ UNHASHABLE_VALUES: tuple[object, ...] = (
     *(("a", [1]), (("b", ({},)),), memoryview(bytearray(b"1"))),
 )
 
-NO_ROWS: tuple[object, ...] = (None, 5, object(), "text", b"bytes", {0: 1}, {1, 2}, iter(()))
+DOCUMENTS: tuple[object, ...] = (
+    *(None, "[]", " null ", '"é"', "-0", "1e2", "[1, 2.50, true]", b'{"a": {"b": []}}'),
+    *('{"a": 1, "a": 2}', bytearray(b'{"a": 1}'), memoryview(b'"x"'), str(10**40)),
+)
+
+NO_DOCUMENTS: tuple[object, ...] = (
+    *("", "{", "NaN", "[1,]", "1 2", '"\udc80"', '"\\ud800"', b"\xff", "[" * 300 + "]" * 300),
+    *(5, True, {"a": 1}, object),
+)
+
+NO_ROWS: tuple[object, ...] = (None, 5, object(), "text", b"bytes", {1, 2}, iter(()))
 
 
 class SequenceOnly(Sequence[object]):
@@ -81,12 +90,9 @@ def complain() -> None:
     raise Grumpy
 
 
-@dataclass(frozen=True)
-class GroupingCase:
-    """A shape and rows for it."""
-
-    shape: Shape
-    rows: list[object]
+def values_of(pool: Sequence[object]) -> st.SearchStrategy[object]:
+    """Pick by index, as sampled_from would hash the values."""
+    return st.integers(0, len(pool) - 1).map(pool.__getitem__)
 
 
 @st.composite
@@ -95,62 +101,46 @@ def _columns(draw: st.DrawFn) -> tuple[str, ...]:
 
 
 @st.composite
-def _child(draw: st.DrawFn, depth: int) -> Child:
+def _json(draw: st.DrawFn, columns: Sequence[str], key: Sequence[str]) -> dict[str, JsonPolicy]:
+    policies: st.SearchStrategy[JsonPolicy] = st.sampled_from(get_args(JsonPolicy))
+    return {column: draw(policies) for column in columns if column not in key and draw(_coin)}
+
+
+_coin = st.booleans()
+
+
+@st.composite
+def _child(draw: st.DrawFn, depth: int, *, json: bool) -> Child:
     columns = draw(_columns())
     key = columns[: draw(st.integers(0, len(columns)))]
     some = st.sampled_from(columns).map(lambda column: (column,))
-    present = draw(some if not key else st.one_of(st.just(()), some))
-    return Child(key=key, columns=columns, present=present, children=draw(_children(depth)))
+    return Child(
+        key=key,
+        columns=columns,
+        present=draw(some if not key else st.one_of(st.just(()), some)),
+        json=draw(_json(columns, key)) if json else {},
+        children=draw(_children(depth, json=json)),
+    )
 
 
-def _children(depth: int) -> st.SearchStrategy[Mapping[str, Child]]:
+def _children(depth: int, *, json: bool) -> st.SearchStrategy[Mapping[str, Child]]:
     if depth == 0:
         return st.just({})
-    return st.dictionaries(st.sampled_from(("x", "y", "z")), _child(depth - 1), max_size=3)
+    names = st.sampled_from(("x", "y", "z"))
+    return st.dictionaries(names, _child(depth - 1, json=json), max_size=3)
 
 
 @st.composite
-def shapes(draw: st.DrawFn) -> Shape:
+def shapes(draw: st.DrawFn, *, json: bool = False) -> Shape:
     """Shapes of up to three levels, with keys of any length."""
     columns = draw(_columns())
+    key = columns[-draw(st.integers(1, len(columns))) :]
     return Shape(
         "top",
-        key=columns[-draw(st.integers(1, len(columns))) :],
+        key=key,
         columns=columns,
-        children=draw(_children(2)),
-        null_key=draw(st.sampled_from(("skip", "skip", "error"))),
+        json=draw(_json(columns, key)) if json else {},
+        children=draw(_children(2, json=json)),
+        null_key=draw(st.sampled_from(("skip", "skip", "error", "group"))),
+        orphans=draw(st.sampled_from(("error", "ignore"))),
     )
-
-
-@st.composite
-def grouping_cases(draw: st.DrawFn, *, malformed: bool = False) -> GroupingCase:
-    """Rows that repeat a few values, in any order and of any kind of sequence."""
-    shape = draw(shapes())
-    pool = draw(st.lists(st.sampled_from(KEY_VALUES), min_size=1, max_size=4))
-    values = st.sampled_from(pool)
-    widths = st.just(shape.width)
-    if malformed:
-        # By index, as sampled_from would hash the values.
-        values |= st.integers(0, len(UNHASHABLE_VALUES) - 1).map(UNHASHABLE_VALUES.__getitem__)
-        widths |= st.integers(0, shape.width + 2)
-    rows: st.SearchStrategy[object] = widths.flatmap(
-        lambda width: st.builds(
-            lambda kind, row: kind(row),
-            st.sampled_from((tuple, tuple, list, TupleSubclass, SequenceOnly)),
-            st.lists(values, min_size=width, max_size=width),
-        )
-    )
-    if malformed:
-        rows |= st.sampled_from(NO_ROWS)
-    return GroupingCase(shape, draw(st.lists(rows, max_size=12)))
-
-
-@st.composite
-def many_children(draw: st.DrawFn) -> GroupingCase:
-    """Parents with more children than are searched one by one, in shuffled rows."""
-    keys = draw(st.sets(st.integers(), min_size=15, max_size=40))
-    rows: list[object] = [(parent, key) for parent in ("a", "b") for key in sorted(keys)]
-    rows += draw(st.lists(st.sampled_from(rows), max_size=20))
-    child = Child(key=("key",), columns=("key",))
-    shape = Shape("top", key=("id",), columns=("id",), children={"x": child})
-    return GroupingCase(shape, draw(st.permutations(rows)))

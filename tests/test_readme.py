@@ -1,4 +1,4 @@
-"""What the README shows works: its Python runs, and so do its five minutes, command by command."""
+"""What README and docs show works: their Python runs, and so do the README's five minutes."""
 
 import os
 import re
@@ -17,13 +17,19 @@ from tests.integration.processes import free_port
 ROOT = Path(__file__).parent.parent
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = FENCED.findall((ROOT / "README.md").read_text())
+PYTHON = [
+    pytest.param(text, id=f"{page.name}-{number}")
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    for number, (kind, text) in enumerate(FENCED.findall(page.read_text()))
+    if kind == "python"
+]
 SERVERS = ("make serve", "hello_provider.py", "hello_consumer.py")
 """What marks a command that does not end by itself."""
 
 DEADLINE_S = 60.0
 
 
-@pytest.mark.parametrize("program", [text for kind, text in BLOCKS if kind == "python"])
+@pytest.mark.parametrize("program", PYTHON)
 def test_python_blocks_run(program: str) -> None:
     """Each Python block is a program of its own whose assertions hold."""
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=DEADLINE_S)
