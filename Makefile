@@ -42,8 +42,8 @@ lint: $(VENV)/.built-test ## Formatting, lints, types, stubs, import layers
 pytest: $(VENV)/.built-test
 	$(BIN)/pytest
 
-bench: $(VENV)/.built-test ## Measure, in a minute or two; docs/performance.md has the long commands
-	$(BIN)/python -m benches.grouping
+bench: $(VENV)/.built-bench ## Measure, in a minute or two; docs/performance.md has the long commands
+	$(BIN)/python -m benches.rows --quick
 	$(BIN)/python -m benches.registry_load --quick
 
 format: $(VENV)/.built-test ## Format everything
@@ -74,3 +74,7 @@ $(VENV)/.built: $(VENV)/.installed pyproject.toml $(RUST_SOURCES)
 $(VENV)/.built-test: $(VENV)/.installed pyproject.toml $(RUST_SOURCES)
 	$(BIN)/maturin develop --release --quiet --extras test
 	@touch $@ $(VENV)/.built
+
+$(VENV)/.built-bench: $(VENV)/.built-test
+	$(BIN)/maturin develop --release --quiet --extras test,bench
+	@touch $@

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+
+from benches.provenance import provenance
 
 
 @dataclass(frozen=True)
@@ -82,32 +80,9 @@ def write_json(
 ) -> None:
     """Write every sample, with what is needed to compare it to another day's."""
     report = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": _machine(),
+        **provenance(),
         "versions": versions,
-        "commit": _git("rev-parse", "HEAD"),
-        "uncommitted": _git("status", "--porcelain", "--untracked-files=no").splitlines(),
         "wall_s": round(wall_s, 1),
         "results": [asdict(result) for result in results],
     }
     path.write_text(json.dumps(report, indent=1) + "\n")
-
-
-def _machine() -> dict[str, object]:
-    cpus = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return {
-        "cpu": cpus[0] if cpus else platform.machine(),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "load": os.getloadavg(),
-    }
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(Path(__file__).parent), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.rstrip()
