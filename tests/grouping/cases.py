@@ -79,9 +79,9 @@ def stream_cases(draw: st.DrawFn, *, malformed: bool = False) -> StreamCase:
             columns = [*keys, *_own(level, level.columns)]
             kinds[level.path] = _rows(columns, pool, malformed=malformed)
     feed = st.sampled_from([*kinds]).flatmap(
-        lambda path: st.tuples(st.just(path), st.lists(kinds[path], max_size=5))
+        lambda path: st.tuples(st.just(path), st.lists(kinds[path], max_size=4))
     )
-    feeds = draw(st.lists(feed, max_size=8))
+    feeds = draw(st.lists(feed, max_size=5))
     if ordered:
         feeds = [(path, sorted(rows, key=partial(_outermost_key, shape))) for path, rows in feeds]
     max_rows = draw(st.one_of(st.none(), st.none(), st.integers(0, 12)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiosqlite
 import asyncpg
@@ -90,30 +90,52 @@ def test_a_reading_is_one_hop(open_file: Callable[[int], sqlite3.Connection]) ->
     assert hops.count == 2
 
 
-def test_rows_are_grouped_in_the_thread_of_the_database(tmp_path: Path) -> None:
+class Watched(str):
+    """A key that tells which threads compare it."""
+
+    __slots__ = ()
+    threads: ClassVar[set[threading.Thread]] = set()
+
+    def __hash__(self) -> int:
+        self.threads.add(threading.current_thread())
+        return super().__hash__()
+
+
+@pytest.fixture
+def grouping_threads() -> set[threading.Thread]:
+    Watched.threads.clear()
+    return Watched.threads
+
+
+def test_rows_are_grouped_in_the_thread_of_the_database(
+    tmp_path: Path, grouping_threads: set[threading.Thread]
+) -> None:
     filled(tmp_path / "mesh.db", 3).close()
-    threads = set()
-
-    class Watched(str):
-        __slots__ = ()
-
-        def __hash__(self) -> int:
-            threads.add(threading.current_thread())
-            return super().__hash__()
-
-    def watched(text: bytes) -> str:
-        return Watched(text.decode())
 
     async def read() -> None:
         async with aiosqlite.connect(tmp_path / "mesh.db") as conn:
-            conn.text_factory = watched
+            conn.text_factory = lambda text: Watched(text.decode())
             query = "SELECT CAST(id AS TEXT) AS id FROM agents"
             named = Shape("agents", key=("id",), columns=("id",), query=query)
             assert len(await RowGrouper(named).fetch(conn)) == 3
 
     asyncio.run(read())
-    assert threads
-    assert threading.main_thread() not in threads
+    assert grouping_threads
+    assert threading.main_thread() not in grouping_threads
+
+
+def test_rows_of_a_server_are_grouped_in_a_thread(
+    asyncpg_only: Asyncpg, grouping_threads: set[threading.Thread]
+) -> None:
+    decode = asyncpg_only.conn.set_type_codec(
+        "text", schema="pg_catalog", encoder=str, decoder=Watched
+    )
+    asyncpg_only.run(decode)
+    words = Shape("words", key=("id",), columns=("id",), query="SELECT 'a'::text AS id")
+    assert asyncpg_only.read(words) == list(asyncpg_only.read_each(words)) == [{"id": "a"}]
+    assert asyncpg_only.read_json(words) == b'[{"id":"a"}]'
+    assert grouping_threads
+    assert threading.main_thread() not in grouping_threads
 
 
 def test_statements_of_a_reading_see_one_snapshot(tmp_path: Path) -> None:
@@ -328,6 +350,12 @@ def test_parameters_must_fit_the_driver(open_file: Callable[[int], sqlite3.Conne
         grouper.read(conn, params={"id": 0}, after=(1, 2))
     with pytest.raises(ValueError, match="NULL"):
         grouper.read(conn, params={"id": 0}, after=(None,))
+    with pytest.raises(ValueError, match="cursor"):
+        grouper.read(conn, params={"id": 0}, after="x")
+    with pytest.raises(ValueError, match="number of records"):
+        grouper.read(conn, params={"id": 0}, limit=1.5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="sql must be"):
+        grouper.read(conn, params={"id": 0}, sql="")
     with pytest.raises(ValueError, match="joined"):
         next(grouper.read_each(conn, params={"id": 0}, plan="levels"))
     with pytest.raises(ValueError, match="joined"):

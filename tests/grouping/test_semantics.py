@@ -394,6 +394,17 @@ def test_a_reading_ends_the_transaction_it_began_and_no_other(backend: Backend, 
     assert backend.in_transaction()
 
 
+@pytest.mark.parametrize("each", [False, True])
+def test_a_server_is_told_to_read_only_and_one_snapshot(
+    postgres_only: Backend, each: object
+) -> None:
+    query = """SELECT current_setting('transaction_isolation') AS isolation,
+        current_setting('transaction_read_only') AS read_only"""
+    shape = Shape("t", key=("isolation",), columns=("isolation", "read_only"), query=query)
+    read = postgres_only.read_each if each else postgres_only.read
+    assert list(read(shape)) == [{"isolation": "repeatable read", "read_only": "on"}]
+
+
 def test_children_whose_parent_was_not_read() -> None:
     agents = [("a", None)]
     tools = [("b", 1, None), ("a", 2, None)]

@@ -27,8 +27,10 @@ class Selection:
     def __post_init__(self) -> None:
         if self.sql is not None and (self.plan, self.after, self.limit) != (None, None, None):
             raise ValueError("with sql of your own, plan, after and limit are yours to write")
-        if self.limit is not None and self.limit < 0:
-            raise ValueError(f"limit must not be negative, got {self.limit}")
+        if self.sql is not None and not self.sql:
+            raise ValueError("sql must be a statement, or one for each level")
+        if self.limit is not None and (type(self.limit) is not int or self.limit < 0):
+            raise ValueError(f"limit must be a number of records, got {self.limit!r}")
         if self.after is not None:
             _check_cursor(self.shape, self.after)
 
@@ -87,8 +89,10 @@ class Selection:
         return params
 
 
-def _check_cursor(shape: Shape, after: Sequence[object]) -> None:
+def _check_cursor(shape: Shape, after: object) -> None:
     columns = shape.cursor_columns
+    if isinstance(after, str) or not isinstance(after, Sequence):
+        raise ValueError(f"after must be a cursor of Shape.cursor, got {after!r}")  # noqa: TRY004
     if len(after) != len(columns):
         raise ValueError(f"after must have {len(columns)} values, for {', '.join(columns)}")
     if None in after:

@@ -1,6 +1,7 @@
 //! `RowGrouper` and `GroupStream`: read Python rows, build Python dicts or JSON. What belongs
 //! together, the core decides.
 
+mod build;
 mod bytes;
 mod folding;
 mod objects;
@@ -8,7 +9,7 @@ mod plan;
 mod row;
 mod rows;
 mod stream;
-mod tree;
+mod values;
 
 use std::sync::Arc;
 
@@ -56,7 +57,7 @@ impl RowGrouper {
 
     /// A stream of rows of its own.
     #[pyo3(signature = (*, ordered=false, into=None))]
-    fn stream(&self, ordered: bool, into: Option<&str>) -> PyResult<GroupStream> {
+    fn stream(&self, py: Python<'_>, ordered: bool, into: Option<&str>) -> PyResult<GroupStream> {
         let (order, purpose) = match (ordered, into) {
             (true, None | Some("dicts")) => (Order::Grouped, Purpose::Objects),
             (false, None) => (Order::Any, Purpose::Any),
@@ -71,14 +72,15 @@ impl RowGrouper {
                 return Err(PyValueError::new_err(message));
             }
         };
-        Ok(GroupStream::new(Arc::clone(&self.plan), order, purpose))
+        let plan = Arc::clone(&self.plan);
+        Ok(GroupStream::new(py, plan, order, purpose))
     }
 }
 
 impl RowGrouper {
     fn folded(&self, rows: &Bound<'_, PyAny>, purpose: Purpose) -> PyResult<Folding> {
-        let mut folding = Folding::new(Arc::clone(&self.plan), Order::Any, purpose);
-        folding.feed(rows, &self.plan.joined)?;
+        let mut folding = Folding::new(rows.py(), Arc::clone(&self.plan), Order::Any, purpose);
+        folding.feed(rows, &self.plan.joined, true)?;
         Ok(folding)
     }
 }

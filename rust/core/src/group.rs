@@ -119,20 +119,21 @@ pub struct Addition<'f, K> {
 }
 
 impl<K> Addition<'_, K> {
-    /// The collections in which the row opens a record, each after its parent.
-    pub fn opens(&self) -> impl Iterator<Item = CollectionId> {
+    /// The collections in which the row opens a record, and the parent it gets there; each after
+    /// that of its parent.
+    pub fn opens(&self) -> impl Iterator<Item = (CollectionId, RecordId)> {
         self.fold
             .state
             .newcomers
             .iter()
-            .map(|newcomer| newcomer.collection)
+            .map(|newcomer| (newcomer.collection, newcomer.parent))
     }
 
     /// Whether the outermost record so far is finished by this row. If so, ids of records count
     /// from 0 again with the row.
     #[must_use]
     pub fn finishes(&self) -> bool {
-        self.fold.state.open.is_some() && self.opens().next() == Some(0)
+        self.fold.state.open.is_some() && self.opens().next() == Some((0, 0))
     }
 
     /// The fold as it was before the row.

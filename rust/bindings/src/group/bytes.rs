@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::plan::Plan;
-use super::tree::{Node, Tree};
+use super::values::{Node, Values};
 use crate::breath::Breath;
 use crate::json::{Documents, write_value};
 
@@ -13,7 +13,7 @@ use crate::json::{Documents, write_value};
 pub struct Writer<'a, 'py> {
     pub plan: &'a Plan,
     pub fold: &'a Fold<Py<PyAny>>,
-    pub tree: &'a Tree,
+    pub values: &'a Values,
     /// None: the documents were made valid bytes with their rows.
     pub documents: Option<&'a mut Documents>,
     /// What makes plain values of others.
@@ -41,9 +41,9 @@ impl<'py> Writer<'_, 'py> {
     }
 
     fn record(&mut self, py: Python<'py>, collection: CollectionId, id: RecordId) -> PyResult<()> {
-        let (Some(plan), Some(Node::Values { values, start, row })) = (
+        let (Some(plan), Some(Node { values, start, row })) = (
             self.plan.records.get(collection),
-            self.tree.get(collection, id),
+            self.values.get(collection, id),
         ) else {
             return Ok(());
         };

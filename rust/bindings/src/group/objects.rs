@@ -1,13 +1,124 @@
-//! Records as nested dicts.
+//! Records built with their rows: nested dicts from the start.
 
-use meshaccel_core::group::{CollectionId, Fold, RecordId};
+use meshaccel_core::group::{Addition, CollectionId, RecordId};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use super::plan::{Plan, RecordPlan};
-use super::tree::{Node, Tree};
-use crate::breath::Breath;
+use super::row::PyRow;
 use crate::json::Documents;
+
+/// The dicts and lists made so far.
+pub struct Objects {
+    /// The outermost records. In a grouped fold the last one is not finished.
+    top: Py<PyList>,
+    /// By collection, by record of its parent: the list its records go to. Empty for the outermost.
+    lists: Vec<Vec<Py<PyList>>>,
+    /// Of the row at hand: the lists in its new records, by the collection they are for.
+    fresh: Vec<(CollectionId, Py<PyList>)>,
+    /// Of the row at hand: its new records in known ones, and the list they go to.
+    visible: Vec<(Py<PyList>, Py<PyDict>)>,
+}
+
+impl Objects {
+    pub fn new(py: Python<'_>, collections: usize) -> Self {
+        Self {
+            top: PyList::empty(py).unbind(),
+            lists: (0..collections).map(|_| Vec::new()).collect(),
+            fresh: Vec::with_capacity(collections),
+            visible: Vec::with_capacity(collections),
+        }
+    }
+
+    /// Build the new records of a row. After an error nothing has changed.
+    pub fn add(
+        &mut self,
+        plan: &Plan,
+        row: &PyRow<'_, '_>,
+        addition: &Addition<'_, Py<PyAny>>,
+        documents: &mut Documents,
+    ) -> PyResult<()> {
+        let py = row.values.py();
+        let built = self.build(plan, row, addition, documents);
+        if built.is_ok() {
+            if addition.finishes() {
+                self.lists.iter_mut().for_each(Vec::clear);
+            }
+            while let Some((collection, list)) = self.fresh.pop() {
+                if let Some(lists) = self.lists.get_mut(collection) {
+                    lists.push(list);
+                }
+            }
+        }
+        self.fresh.clear();
+        // What a row adds, it adds at once: nothing can fail from here on but for lack of memory,
+        // which no vector survives either.
+        for (list, dict) in self.visible.drain(..) {
+            if built.is_ok() {
+                list.bind(py).append(dict)?;
+            }
+        }
+        built
+    }
+
+    fn build(
+        &mut self,
+        plan: &Plan,
+        row: &PyRow<'_, '_>,
+        addition: &Addition<'_, Py<PyAny>>,
+        documents: &mut Documents,
+    ) -> PyResult<()> {
+        let py = row.values.py();
+        for (collection, parent) in addition.opens() {
+            let Some(record) = plan.records.get(collection) else {
+                continue;
+            };
+            let start = plan.layout.start(row.plan.kind, collection);
+            let dict = dict(record, &row.values, start, row.index, documents)?;
+            for child in &record.children {
+                let list = PyList::empty(py);
+                dict.set_item(&child.name, &list)?;
+                self.fresh.push((child.collection, list.unbind()));
+            }
+            if let Some((_, list)) = self.fresh.iter().find(|(id, _)| *id == collection) {
+                list.bind(py).append(dict)?;
+            } else if let Some(list) = self.list(collection, parent) {
+                self.visible.push((list.clone_ref(py), dict.unbind()));
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&self, collection: CollectionId, parent: RecordId) -> Option<&Py<PyList>> {
+        match collection {
+            0 => Some(&self.top),
+            _ => self.lists.get(collection)?.get(parent),
+        }
+    }
+
+    /// All records but those taken.
+    pub fn records<'py>(&self, py: Python<'py>) -> Bound<'py, PyList> {
+        self.top.bind(py).clone()
+    }
+
+    /// Take those that are finished in a grouped fold: all but the last.
+    pub fn take_finished<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let top = self.top.bind(py);
+        let finished = top.len().saturating_sub(1);
+        let taken = top.get_slice(0, finished);
+        top.del_slice(0, finished)?;
+        Ok(taken)
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.top)?;
+        self.lists
+            .iter()
+            .flatten()
+            .try_for_each(|list| visit.call(list))
+    }
+}
 
 /// The dict of a record with these values, with None for what is nested in it.
 pub fn dict<'py>(
@@ -29,42 +140,4 @@ pub fn dict<'py>(
         }
     }
     Ok(dict)
-}
-
-/// Builds records, each with all that is nested in it.
-pub struct Builder<'a, 'py> {
-    pub plan: &'a Plan,
-    pub fold: &'a Fold<Py<PyAny>>,
-    pub tree: &'a Tree,
-    pub documents: &'a mut Documents,
-    pub breath: &'a mut Breath<'py>,
-}
-
-impl<'py> Builder<'_, 'py> {
-    pub fn record(
-        &mut self,
-        py: Python<'py>,
-        collection: CollectionId,
-        id: RecordId,
-    ) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let Some(plan) = self.plan.records.get(collection) else {
-            return Ok(None);
-        };
-        self.breath.step()?;
-        let dict = match self.tree.get(collection, id) {
-            None => return Ok(None),
-            Some(Node::Dict(dict)) => dict.bind(py).clone(),
-            Some(Node::Values { values, start, row }) => {
-                dict(plan, values.bind(py), *start, *row, self.documents)?
-            }
-        };
-        for child in &plan.children {
-            let mut records = Vec::with_capacity(self.fold.count(child.collection, id));
-            for record in self.fold.children(child.collection, id) {
-                records.extend(self.record(py, child.collection, record)?);
-            }
-            dict.set_item(&child.name, PyList::new(py, records)?)?;
-        }
-        Ok(Some(dict))
-    }
 }

@@ -23,8 +23,8 @@ pub struct GroupStream {
 }
 
 impl GroupStream {
-    pub fn new(plan: Arc<Plan>, order: Order, purpose: Purpose) -> Self {
-        let folding = Folding::new(Arc::clone(&plan), order, purpose);
+    pub fn new(py: Python<'_>, plan: Arc<Plan>, order: Order, purpose: Purpose) -> Self {
+        let folding = Folding::new(py, Arc::clone(&plan), order, purpose);
         Self {
             plan,
             folding: Mutex::new(Some(Box::new(folding))),
@@ -76,7 +76,7 @@ impl GroupStream {
                 let message = "an ordered stream takes joined rows only";
                 return Err(PyValueError::new_err(message));
             }
-            folding.feed(rows, plan)?;
+            folding.feed(rows, plan, false)?;
             folding.take_finished(rows.py())
         })
     }
@@ -84,12 +84,8 @@ impl GroupStream {
     /// Return the other records, and begin anew.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let (records, _rows) = self.work(|folding| {
-            if folding.purpose() == Purpose::Json {
-                let message = "the stream was begun for JSON: it has no dicts to finish";
-                return Err(PyValueError::new_err(message));
-            }
             let records = folding.objects(py)?;
-            Ok((records, folding.reset()))
+            Ok((records, folding.reset(py)))
         })?;
         Ok(records)
     }
@@ -102,16 +98,8 @@ impl GroupStream {
         default: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (text, _rows) = self.work(|folding| {
-            if folding.order() == Order::Grouped {
-                let message = "an ordered stream gives its records one by one, not as one text";
-                return Err(PyValueError::new_err(message));
-            }
-            if folding.purpose() == Purpose::Objects {
-                let message = "the stream was begun for dicts: it has no JSON to finish";
-                return Err(PyValueError::new_err(message));
-            }
             let text = folding.json(py, default)?;
-            Ok((text, folding.reset()))
+            Ok((text, folding.reset(py)))
         })?;
         Ok(text)
     }
@@ -124,8 +112,8 @@ impl GroupStream {
         }
     }
 
-    fn __clear__(&self) {
+    fn __clear__(&self, py: Python<'_>) {
         // A stream that is at work is not garbage.
-        drop(self.work(|folding| Ok(folding.reset())));
+        drop(self.work(|folding| Ok(folding.reset(py))));
     }
 }

@@ -116,7 +116,7 @@ pub fn feed(layout: &Layout, order: Order, rows: &[Given], manners: Manners) -> 
                     tree.extend(records(layout, addition.before(), &openers, 0, 0..1));
                     openers.iter_mut().for_each(Vec::clear);
                 }
-                for collection in addition.opens() {
+                for (collection, _) in addition.opens() {
                     openers[collection].push(number);
                 }
                 addition.commit();
