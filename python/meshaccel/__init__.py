@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meshaccel.db.schemas import StoredSchema
     from meshaccel.errors import (
         AmbiguousColumnError,
+        ConnectionPoolExhausted,
         DatabaseError,
         DatabaseInUseError,
         GroupingError,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
         MissingColumnError,
         NullKeyError,
         OrphanError,
+        PoolClosedError,
+        PoolError,
+        PoolMisuseError,
         RegistrationRejectedError,
         ReopenedGroupError,
         RowTypeError,
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from meshaccel.frozen import FrozenDict, FrozenList
     from meshaccel.grouping import Child, GroupStream, LazyJson, RowGrouper, Shape
     from meshaccel.models import Agent, AgentRecord, Dependency, LlmProviderRequest, Surface, Tool
+    from meshaccel.pool import Connection, ConnectionPool, Executed, PoolStats
     from meshaccel.registry.describing import AgentInfo
     from meshaccel.registry.heartbeats import Answer, Signal
     from meshaccel.registry.pages import Listed, Page
@@ -57,12 +62,16 @@ __all__ = [
     "Answer",
     "Child",
     "Clock",
+    "Connection",
+    "ConnectionPool",
+    "ConnectionPoolExhausted",
     "DatabaseError",
     "DatabaseInUseError",
     "Declaration",
     "Dependency",
     "Event",
     "EventQuery",
+    "Executed",
     "FrozenDict",
     "FrozenList",
     "GroupStream",
@@ -80,6 +89,10 @@ __all__ = [
     "NullKeyError",
     "OrphanError",
     "Page",
+    "PoolClosedError",
+    "PoolError",
+    "PoolMisuseError",
+    "PoolStats",
     "RegistrationRejectedError",
     "RegistrySettings",
     "ReopenedGroupError",
@@ -106,6 +119,7 @@ _HOMES = {
     "db.schemas": ("StoredSchema",),
     "errors": (
         "AmbiguousColumnError",
+        "ConnectionPoolExhausted",
         "DatabaseError",
         "DatabaseInUseError",
         "GroupingError",
@@ -117,6 +131,9 @@ _HOMES = {
         "MissingColumnError",
         "NullKeyError",
         "OrphanError",
+        "PoolClosedError",
+        "PoolError",
+        "PoolMisuseError",
         "RegistrationRejectedError",
         "ReopenedGroupError",
         "RowTypeError",
@@ -129,6 +146,10 @@ _HOMES = {
     "frozen": ("FrozenDict", "FrozenList"),
     "grouping": ("Child", "GroupStream", "LazyJson", "RowGrouper", "Shape"),
     "models": ("Agent", "AgentRecord", "Dependency", "LlmProviderRequest", "Surface", "Tool"),
+    "pool.connection": ("Connection",),
+    "pool.jobs": ("Executed",),
+    "pool.pool": ("ConnectionPool",),
+    "pool.stats": ("PoolStats",),
     "registry.describing": ("AgentInfo",),
     "registry.heartbeats": ("Answer", "Signal"),
     "registry.pages": ("Listed", "Page"),

@@ -19,6 +19,10 @@
     ├── DatabaseError                  the database cannot serve this request now
     │   ├── DatabaseInUseError         another registry has the file open
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
+    ├── PoolError                      a connection pool cannot serve this request
+    │   ├── ConnectionPoolExhausted    no connection within the timeout, or too many waiting
+    │   ├── PoolClosedError            the pool is not open, or the connection was given back
+    │   └── PoolMisuseError            used from another event loop or a forked process
     ├── InvalidRequestError (ValueError)   malformed input: nothing was changed
     ├── RegistrationRejectedError      well-formed, but against the rules of the mesh
     └── UnknownAgentError (LookupError)
@@ -209,6 +213,35 @@ class DatabaseInUseError(DatabaseError):
 
 class IncompatibleDatabaseError(DatabaseError):
     """The file belongs to another program, or to a newer version of meshaccel."""
+
+
+class PoolError(MeshAccelError):
+    """A connection pool cannot serve this request; nothing was sent to the database."""
+
+
+class ConnectionPoolExhausted(PoolError, TimeoutError):  # noqa: N818 - the name users look for
+    """No connection became free within the timeout, or too many were waiting already.
+
+    Attributes:
+        holders: who had the connections, each with the stack that acquired it; empty unless the
+            pool was made with ``leak_after``.
+    """
+
+    def __init__(self, message: str, holders: tuple[str, ...] = ()) -> None:
+        super().__init__(message, holders)
+        self.message = message
+        self.holders = holders
+
+    def __str__(self) -> str:
+        return "\n".join([self.message, *self.holders])
+
+
+class PoolClosedError(PoolError):
+    """The pool is not open yet or closed already, or this connection was given back."""
+
+
+class PoolMisuseError(PoolError, RuntimeError):
+    """The pool belongs to another event loop, or to the process this one was forked from."""
 
 
 class InvalidRequestError(MeshAccelError, ValueError):
