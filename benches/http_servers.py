@@ -146,7 +146,7 @@ class Connection(asyncio.BufferedProtocol):
         self.buffer = bytearray(len(AGENTS) + 65536)
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: Any) -> None:  # noqa: D102
+    def connection_made(self, transport: Any) -> None:
         self.transport: asyncio.Transport = transport
         self.size = self.need = 0
         if request := next(self.requests, None):
@@ -154,10 +154,10 @@ class Connection(asyncio.BufferedProtocol):
         elif not self.done.done():
             self.done.set_result(None)
 
-    def get_buffer(self, _sizehint: int) -> memoryview:  # noqa: D102
+    def get_buffer(self, _sizehint: int) -> memoryview:
         return memoryview(self.buffer)[self.size :]
 
-    def buffer_updated(self, nbytes: int) -> None:  # noqa: D102
+    def buffer_updated(self, nbytes: int) -> None:
         self.size += nbytes
         if not self.need:
             head, end, _ = self.buffer[: min(self.size, 4096)].lower().partition(b"\r\n\r\n")
@@ -172,7 +172,7 @@ class Connection(asyncio.BufferedProtocol):
                 raise ValueError("wrong body")
             self.connection_made(self.transport)  # the next request
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: D102
+    def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
             self.done.set_exception(exc or ConnectionError(f"{self.call}: connection closed"))
 

@@ -42,7 +42,7 @@ from benches.rows.ours import native_contenders
 from benches.rows.python_plans import N_PLUS_ONE, one_hop, python_contenders
 from benches.rows.report import Result, write_json
 
-from meshaccel.db.connection import PRAGMAS
+from meshaccel.pool.connector import PRAGMAS
 
 PACKAGES = ("meshaccel", "aiosqlite", "orjson", "sqlalchemy")
 TITLES = {
@@ -72,8 +72,8 @@ class Queries:
 async def opened(path: Path) -> AsyncIterator[aiosqlite.Connection]:
     """Open a connection as everyone uses it here."""
     async with aiosqlite.connect(path, isolation_level=None) as conn:
-        for pragma in PRAGMAS:
-            await conn.execute(pragma)
+        for name, value in PRAGMAS.items():
+            await conn.execute(f"PRAGMA {name} = {value}")
         yield conn
 
 

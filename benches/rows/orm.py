@@ -14,7 +14,7 @@ from sqlalchemy import JSON, Column, Float, ForeignKey, Integer, String, Table, 
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import joinedload, registry, relationship, selectinload
 
-from meshaccel.db.connection import PRAGMAS
+from meshaccel.pool.connector import PRAGMAS
 
 SELECTINLOAD, JOINEDLOAD = "SQLAlchemy selectinload", "SQLAlchemy joinedload"
 
@@ -59,8 +59,8 @@ async def sqlalchemy_contenders(
     engine = create_async_engine(f"sqlite+aiosqlite:///{path}", json_deserializer=orjson.loads)
 
     def prepare(connection: Any, _record: Any) -> None:
-        for pragma in PRAGMAS:
-            connection.cursor().execute(pragma)
+        for name, value in PRAGMAS.items():
+            connection.cursor().execute(f"PRAGMA {name} = {value}")
 
     def executing(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         count(statement)
