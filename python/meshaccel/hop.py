@@ -20,7 +20,7 @@ async def run_in_thread(raw: aiosqlite.Connection, work: Callable[[sqlite3.Conne
     Cancelling the caller does not stop work that is already queued.
     """
     # aiosqlite has no public way to run a function in its thread; this is the one method
-    # behind all its public ones, and `tests/db/test_connection.py` holds us to it.
+    # behind all its public ones, and `tests/grouping/test_reading.py` holds us to it.
     result: T = await raw._execute(  # type: ignore[no-untyped-call]  # noqa: SLF001
         lambda: work(raw._conn)  # noqa: SLF001
     )

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.connections import be_impatient, on_writer
 
 from meshaccel.db.database import MEMORY, Database
 from meshaccel.errors import DatabaseError, DatabaseInUseError
@@ -132,7 +133,9 @@ def test_cancelled_write_leaves_no_transaction_open(tmp_path: Path) -> None:
         for task in (running, queued):
             with pytest.raises(asyncio.CancelledError):
                 await task
-        assert not await database._writer.run(lambda conn: conn.in_transaction)
+        left_open = []
+        await on_writer(database, lambda conn: left_open.append(conn.in_transaction))
+        assert left_open == [False]
         before = await database.read(revision)
         assert before in (0, 1, 2)
         assert await database.write(bump) == before + 1
@@ -144,7 +147,7 @@ def test_locked_file_is_a_database_error(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
 
     async def test(database: Database) -> None:
-        await database._writer.run(lambda conn: conn.execute("PRAGMA busy_timeout = 10"))
+        be_impatient(database)
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(DatabaseError, match="locked"):
@@ -189,3 +192,47 @@ def test_an_empty_path_is_refused() -> None:
     """SQLite would make a temporary database of it, another one for each connection."""
     with pytest.raises(DatabaseError, match="path is empty"):
         asyncio.run(Database.open(""))
+
+
+def test_writes_that_wait_share_a_transaction_and_one_that_fails_is_undone_alone(
+    tmp_path: Path,
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    def fail(conn: sqlite3.Connection) -> int:
+        bump(conn)
+        raise LookupError("mine")
+
+    async def test(database: Database) -> None:
+        holding = asyncio.create_task(database.write(hold))
+        await asyncio.to_thread(begun.wait, 10)
+        works = [bump, fail, bump, bump]
+        queued = [asyncio.create_task(database.write(work)) for work in works]
+        await asyncio.sleep(0)
+        go_on.set()
+        await holding
+        first, failed, *rest = await asyncio.gather(*queued, return_exceptions=True)
+        assert (first, rest) == (1, [2, 3])
+        assert isinstance(failed, LookupError)
+        assert await database.read(revision) == 3
+        assert (database.stats().groups, database.stats().grouped_writes) == (1, 4)
+
+    run(tmp_path / "r.db", test)
+
+
+def test_a_look_up_does_not_stand_behind_listings(tmp_path: Path) -> None:
+    """More readers are opened while all are busy with something long."""
+    release = threading.Event()
+
+    async def test(database: Database) -> None:
+        long = [asyncio.create_task(database.read(lambda _: release.wait(10))) for _ in range(4)]
+        await asyncio.sleep(0)
+        assert await database.read(revision) == 0
+        release.set()
+        assert await asyncio.gather(*long) == [True] * 4
+
+    run(tmp_path / "r.db", test)

@@ -69,6 +69,11 @@ def test_the_number_of_statements_does_not_depend_on_that_of_records(
     assert len(statements) == (selects if selects == 1 else selects + 2)  # BEGIN and COMMIT
 
 
+def test_aiosqlite_has_the_private_names_we_use() -> None:
+    assert asyncio.iscoroutinefunction(aiosqlite.Connection._execute)
+    assert isinstance(aiosqlite.Connection._conn, property)
+
+
 class Hops:
     """A connection that counts hops to its thread."""
 

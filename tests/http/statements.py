@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tests.connections import on_readers, on_writer
 from tests.service import Service
 
 from meshaccel.registry.service import AgentRegistry
@@ -14,10 +15,8 @@ def statements(server: Service, *, writer: bool = False) -> Iterator[list[str]]:
     seen: list[str] = []
 
     async def trace(registry: AgentRegistry, on: Callable[[str], None] | None) -> None:
-        database = registry._database
-        readers = (database._reader, database._long_reader)
-        for connection in (database._writer,) if writer else readers:
-            await connection.run(lambda conn: conn.set_trace_callback(on))
+        reach = on_writer if writer else on_readers
+        await reach(registry._database, lambda conn: conn.set_trace_callback(on))
 
     server.call(lambda registry: trace(registry, seen.append))
     try:
@@ -27,5 +26,5 @@ def statements(server: Service, *, writer: bool = False) -> Iterator[list[str]]:
 
 
 def queries(seen: list[str]) -> list[str]:
-    """Return the statements that are no transaction brackets."""
-    return [sql for sql in seen if sql.split()[0] not in ("BEGIN", "COMMIT", "ROLLBACK")]
+    """Return the statements that are neither transaction brackets nor the pool's own."""
+    return [sql for sql in seen if sql.split()[0] not in ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA")]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.connections import be_impatient, on_readers, on_writer
 from tests.http.client import QUIET, Client, registry_on, tool, wired_to
 from tests.http.statements import queries, statements
 from tests.integration.processes import Registry, request, wait_for
@@ -49,9 +50,7 @@ def read_only(server: Service) -> Iterator[None]:
     """Let every write of the registry fail as on a file system made read-only."""
 
     async def switch(registry: AgentRegistry, state: str) -> None:
-        await registry._database._writer.run(
-            lambda conn: conn.execute(f"PRAGMA query_only={state}")
-        )
+        await on_writer(registry._database, lambda conn: conn.execute(f"PRAGMA query_only={state}"))
 
     server.call(lambda registry: switch(registry, "ON"))
     try:
@@ -62,7 +61,7 @@ def read_only(server: Service) -> Iterator[None]:
 
 async def impatient(registry: AgentRegistry) -> None:
     """Wait 20 ms for locks, not 5 s."""
-    await registry._database._writer.run(lambda conn: conn.execute("PRAGMA busy_timeout = 20"))
+    be_impatient(registry._database)
 
 
 def check_unavailable(response: httpx.Response) -> None:
@@ -120,12 +119,10 @@ def test_unreadable_database_is_not_an_unknown_agent(server: Service, tmp_path: 
         def deny(*_: object) -> int:
             return sqlite3.SQLITE_DENY
 
-        for reader in (registry._database._reader, registry._database._long_reader):
-            await reader.run(lambda conn: conn.set_authorizer(deny))
+        await on_readers(registry._database, lambda conn: conn.set_authorizer(deny))
 
     async def mend_reader(registry: AgentRegistry) -> None:
-        for reader in (registry._database._reader, registry._database._long_reader):
-            await reader.run(lambda conn: conn.set_authorizer(None))
+        await on_readers(registry._database, lambda conn: conn.set_authorizer(None))
 
     with registry_on(server, tmp_path / "r.db") as client:
         client.post("p", tool("cap"))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
+from tests.connections import on_writer
 
 from meshaccel import (
     AgentQuery,
@@ -215,8 +216,8 @@ def test_many_agents_expire_in_small_transactions(tmp_path: Path) -> None:
             for number in range(120):
                 await registry.register(declare(f"a{number}", OFFER))
             transactions: list[str] = []
-            await registry._database._writer.run(
-                lambda conn: conn.set_trace_callback(transactions.append)
+            await on_writer(
+                registry._database, lambda conn: conn.set_trace_callback(transactions.append)
             )
             assert await registry._liveness.expire() == 120
             assert transactions.count("COMMIT") == 3

@@ -1,38 +1,41 @@
-"""The embedded database: one writer, two readers, transactions as functions."""
+"""The embedded database: transactions as functions, on a pool of connections."""
 
+import asyncio
 import sqlite3
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, closing
 from types import TracebackType
 from typing import Self, TypeVar
 
 from meshaccel.db.claim import claim
-from meshaccel.db.connection import Connection
 from meshaccel.db.migrations import migrate, refuse_foreign
-from meshaccel.errors import DatabaseError
+from meshaccel.errors import ConnectionPoolExhausted, DatabaseError, PoolClosedError
+from meshaccel.pool import ConnectionPool, PoolStats
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 MEMORY = ":memory:"
 
+MAX_CONNECTIONS = 8
+"""One writes. Readers are opened as they are needed: most of the time two are enough, and a
+look-up does not stand behind listings."""
+
+MAX_WAIT_S = 30.0
+"""Longer than agents wait for an answer: who is queued is served, or has given up."""
+
+MAX_QUEUE = 100_000
+
 
 class Database:
     """A SQLite file. Writes are serial, in order of arrival; reads see one snapshot each.
 
-    Every ``sqlite3.Error`` becomes a ``DatabaseError`` with the driver's error as its cause.
+    Every ``sqlite3.Error``, and whatever keeps the pool from serving, becomes a
+    ``DatabaseError`` with the error as its cause.
     """
 
-    def __init__(
-        self,
-        writer: Connection,
-        reader: Connection,
-        long_reader: Connection,
-        opened: AsyncExitStack,
-    ) -> None:
-        self._writer = writer
-        self._reader = reader
-        self._long_reader = long_reader
+    def __init__(self, pool: ConnectionPool, opened: AsyncExitStack) -> None:
+        self._pool = pool
         self._opened = opened
 
     @classmethod
@@ -48,45 +51,39 @@ class Database:
             # SQLite would open a temporary database, another one for each connection.
             raise DatabaseError("cannot open '': the path is empty")
         async with AsyncExitStack() as opened:
-
-            def check(conn: sqlite3.Connection) -> None:
-                refuse_foreign(conn)
-                # Before anything is written: the file may be another registry's.
-                if path != MEMORY:
-                    opened.callback(claim(path).close)
-
             try:
-                writer = await Connection.open(path, check=check)
-                opened.push_async_callback(writer.close)
-                await writer.run(migrate)
-                # A second connection to ":memory:" would see a database of its own.
-                reader = long_reader = writer
                 if path != MEMORY:
-                    reader = await Connection.open(path, query_only=True)
-                    opened.push_async_callback(reader.close)
-                    long_reader = await Connection.open(path, query_only=True)
-                    opened.push_async_callback(long_reader.close)
+                    # Before anything is written: the file may be another program's.
+                    await asyncio.to_thread(_refuse_foreign_file, path)
+                    opened.callback(claim(path).close)
+                pool = ConnectionPool(
+                    path, MAX_CONNECTIONS, acquire_timeout=MAX_WAIT_S, max_waiting=MAX_QUEUE
+                )
+                await opened.enter_async_context(pool)
+                async with pool.acquire() as connection:
+                    await connection.run(migrate)
             except (sqlite3.Error, ValueError) as error:
                 raise DatabaseError(f"cannot open {path!r}: {error}") from error
-            return cls(writer, reader, long_reader, opened.pop_all())
+            return cls(pool, opened.pop_all())
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in one read transaction: all its statements see the same revision."""
-        return await _translated(self._reader, _transaction("BEGIN", work))
-
-    async def read_long(self, work: Work[T]) -> T:
-        """Read like ``read``, without letting the short reads wait: for what grows with the fleet.
-
-        A heartbeat that has to look something up does not stand behind a listing.
-        """
-        return await _translated(self._long_reader, _transaction("BEGIN", work))
+        return await _translated(self._pool.run_read(work))
 
     async def write(self, work: Work[T]) -> T:
-        """Run ``work`` in one write transaction, committed when this returns.
+        """Run ``work`` in a write transaction, committed when this returns.
+
+        Writes that are queued share a transaction, each in a savepoint: one that fails is undone
+        alone. If the transaction itself is lost, ``work`` runs again, so it does nothing but run
+        statements and return what they found.
 
         Cancelling the caller does not stop a write that is queued: it may commit all the same.
         """
-        return await _translated(self._writer, _transaction("BEGIN IMMEDIATE", work))
+        return await _translated(self._pool.run_write(work, repeatable=True))
+
+    def stats(self) -> PoolStats:
+        """Return what the pool did."""
+        return self._pool.stats()
 
     async def close(self) -> None:
         """Finish what is queued, then close."""
@@ -104,24 +101,14 @@ class Database:
         await self.close()
 
 
-def _transaction(begin: str, work: Work[T]) -> Work[T]:
-    def run(conn: sqlite3.Connection) -> T:
-        conn.execute(begin)
-        try:
-            result = work(conn)
-            conn.execute("COMMIT")
-        except BaseException:
-            # Some errors (a full disk) end the transaction by themselves.
-            if conn.in_transaction:
-                conn.execute("ROLLBACK")
-            raise
-        return result
-
-    return run
+def _refuse_foreign_file(path: str) -> None:
+    with closing(sqlite3.connect(path)) as conn:
+        conn.execute("SELECT count(*) FROM sqlite_schema")
+        refuse_foreign(conn)
 
 
-async def _translated(connection: Connection, work: Work[T]) -> T:
+async def _translated(outcome: Awaitable[T]) -> T:
     try:
-        return await connection.run(work)
-    except sqlite3.Error as error:
+        return await outcome
+    except (sqlite3.Error, ConnectionPoolExhausted, PoolClosedError) as error:
         raise DatabaseError(f"{type(error).__name__}: {error}") from error

@@ -78,7 +78,7 @@ class Listings:
         # One more than asked for tells whether there is another page.
         beyond = None if query.limit is None else query.limit + 1
         asked = structs.replace(query, limit=beyond)
-        found = await self._database.read_long(lambda conn: listing.summaries(conn, asked))
+        found = await self._database.read(lambda conn: listing.summaries(conn, asked))
         more = query.limit is not None and len(found) > query.limit
         agents = found[: query.limit]
         next_after = agents[-1].agent.record.id if more and agents else None
