@@ -1,8 +1,6 @@
 """A stream says what grouping all its rows at once says, however they are cut into chunks."""
 
-import json
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from hypothesis import settings
@@ -14,10 +12,10 @@ from meshaccel.errors import GroupingError
 from meshaccel.grouping import RowGrouper
 
 
-def json_or_none(write: Callable[[], bytes]) -> object:
-    """The JSON; None if a value has no JSON form, or a lazy document is none."""
+def unless_refused(look: Callable[[], object]) -> object:
+    """What there is to see; None if a value has no JSON form, or a lazy document is none."""
     try:
-        return json.loads(write())
+        return look()
     except GroupingError:
         return None
 
@@ -50,14 +48,15 @@ class StreamMachine(RuleBasedStateMachine):
     @rule()
     def finish(self) -> None:
         """Take the records, and begin anew."""
-        assert repr(self.stream.finish()) == repr(self.grouper.group(self.taken))
+        records, expected = self.stream.finish(), self.grouper.group(self.taken)
+        assert unless_refused(lambda: repr(records)) == unless_refused(lambda: repr(expected))
         self.given, self.taken = 0, []
 
     @rule()
     def finish_as_json(self) -> None:
         """Take the records as JSON. Where that fails, it does for all rows at once too."""
-        text = json_or_none(self.stream.finish_json)
-        assert text == json_or_none(partial(self.grouper.group_json, self.taken))
+        text = unless_refused(self.stream.finish_json)
+        assert text == unless_refused(lambda: self.grouper.group_json(self.taken))
         if text is not None:
             self.given, self.taken = 0, []
 

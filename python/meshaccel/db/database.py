@@ -77,7 +77,8 @@ class Database:
         alone. If the transaction itself is lost, ``work`` runs again, so it does nothing but run
         statements and return what they found.
 
-        Cancelling the caller does not stop a write that is queued: it may commit all the same.
+        Cancelled before its turn, nothing is written; afterwards it is interrupted, and may have
+        been committed.
         """
         return await _translated(self._pool.run_write(work, repeatable=True))
 

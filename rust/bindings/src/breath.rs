@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_millis(1);
 const CHANCE: Duration = Duration::from_micros(50);
 
 /// The clock is read once in so many steps, which take a microsecond or less each.
-const STEPS: u32 = 16;
+const STEPS: u32 = 64;
 
 /// Lets signal handlers and other threads run about every millisecond.
 ///

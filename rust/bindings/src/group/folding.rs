@@ -93,8 +93,8 @@ impl Folding {
                 prefetch_rows(list, at);
             }
             let index = self.count(plan.kind)?;
-            let values = reader.read(&row, index)?;
-            let is_kept = one_call && is_list && values.is(&row);
+            let (values, is_row) = reader.read(row, index)?;
+            let is_kept = one_call && is_list && is_row;
             let row = PyRow {
                 values,
                 plan,

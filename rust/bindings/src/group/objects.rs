@@ -54,7 +54,7 @@ impl Objects {
         self.fresh.clear();
         // What a row adds, it adds at once: nothing can fail from here on but for lack of memory,
         // which no vector survives either.
-        for (list, dict) in self.visible.drain(..) {
+        while let Some((list, dict)) = self.visible.pop() {
             if built.is_ok() {
                 list.bind(py).append(dict)?;
             }
@@ -70,6 +70,7 @@ impl Objects {
         documents: &mut Documents,
     ) -> PyResult<()> {
         let py = row.values.py();
+        let is_only = addition.opens().nth(1).is_none();
         for (collection, parent) in addition.opens() {
             let Some(record) = plan.records.get(collection) else {
                 continue;
@@ -84,6 +85,10 @@ impl Objects {
             if let Some((_, list)) = self.fresh.iter().find(|(id, _)| *id == collection) {
                 list.bind(py).append(dict)?;
             } else if let Some(list) = self.list(collection, parent) {
+                if is_only {
+                    // Nothing can fail after this.
+                    return list.bind(py).append(dict);
+                }
                 self.visible.push((list.clone_ref(py), dict.unbind()));
             }
         }

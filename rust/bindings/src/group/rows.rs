@@ -32,12 +32,23 @@ impl<'a, 'py> RowReader<'a, 'py> {
         Self { plan, last: None }
     }
 
-    /// The values of a row, as a tuple nobody can change while foreign code runs.
-    pub fn read(&mut self, row: &Bound<'py, PyAny>, index: usize) -> PyResult<Bound<'py, PyTuple>> {
-        if let Ok(tuple) = row.cast_exact::<PyTuple>() {
-            self.check(tuple.len(), index)?;
-            return Ok(tuple.clone());
+    /// The values of a row, as a tuple nobody can change while foreign code runs; and whether it
+    /// is the row itself.
+    pub fn read(
+        &mut self,
+        row: Bound<'py, PyAny>,
+        index: usize,
+    ) -> PyResult<(Bound<'py, PyTuple>, bool)> {
+        match row.cast_into_exact::<PyTuple>() {
+            Ok(tuple) => {
+                self.check(tuple.len(), index)?;
+                Ok((tuple, true))
+            }
+            Err(other) => Ok((self.copy(&other.into_inner(), index)?, false)),
         }
+    }
+
+    fn copy(&mut self, row: &Bound<'py, PyAny>, index: usize) -> PyResult<Bound<'py, PyTuple>> {
         if let Ok(list) = row.cast_exact::<PyList>() {
             let tuple = list.to_tuple();
             self.check(tuple.len(), index)?;

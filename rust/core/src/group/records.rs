@@ -1,7 +1,5 @@
 //! The records of one collection: find a row's record by its key, or add one.
 
-use std::iter::successors;
-
 use hashbrown::HashTable;
 
 use super::{RecordId, Row};
@@ -32,16 +30,17 @@ struct Record<K> {
     key: Option<K>,
     hash: u64,
     parent: RecordId,
-    /// The next record of the same parent.
-    younger: Option<RecordId>,
+    /// The next record of the same parent; of the youngest, any.
+    younger: RecordId,
 }
 
 /// The records under one parent: a list from the eldest to the youngest.
 #[derive(Debug, Clone, Copy, Default)]
 struct Family {
-    eldest: Option<RecordId>,
-    youngest: Option<RecordId>,
     size: usize,
+    /// If there is any.
+    eldest: RecordId,
+    youngest: RecordId,
 }
 
 impl Family {
@@ -175,22 +174,22 @@ impl<K> Records<K> {
         if self.families.len() <= parent {
             self.families.resize(parent + 1, Family::default());
         }
-        let mut family = self.family(parent);
-        match family.youngest.and_then(|elder| self.known.get_mut(elder)) {
-            Some(elder) => elder.younger = Some(id),
-            None => family.eldest = Some(id),
-        }
-        family.youngest = Some(id);
-        family.size += 1;
+        let mut family = Family::default();
         if let Some(stored) = self.families.get_mut(parent) {
-            *stored = family;
+            match self.known.get_mut(stored.youngest) {
+                Some(elder) if stored.size > 0 => elder.younger = id,
+                _ => stored.eldest = id,
+            }
+            stored.youngest = id;
+            stored.size += 1;
+            family = *stored;
         }
         let is_keyed = key.is_some();
         self.known.push(Record {
             key,
             hash,
             parent,
-            younger: None,
+            younger: id,
         });
         self.last = Some(id);
         if is_keyed && !family.is_small() {
@@ -235,6 +234,11 @@ impl<K> Records<K> {
 }
 
 fn members<K>(known: &[Record<K>], family: Family) -> impl Iterator<Item = (RecordId, &Record<K>)> {
-    let get = |id: Option<RecordId>| id.and_then(|id| Some((id, known.get(id)?)));
-    successors(get(family.eldest), move |(_, record)| get(record.younger))
+    let mut next = family.eldest;
+    (0..family.size).map_while(move |_| {
+        let id = next;
+        let record = known.get(id)?;
+        next = record.younger;
+        Some((id, record))
+    })
 }

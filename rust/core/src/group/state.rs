@@ -138,6 +138,7 @@ impl<K> State<K> {
         Ok(Verdict::Placed)
     }
 
+    #[inline]
     fn meet<R: Row<Key = K>>(
         &mut self,
         row: &R,
