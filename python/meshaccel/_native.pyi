@@ -1,11 +1,30 @@
 """The compiled half of meshaccel. Import the public faces instead (``meshaccel.grouping``)."""
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
-from typing import Any, Final, Literal, final
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    ValuesView,
+)
+from typing import Any, Final, Literal, SupportsIndex, TypeAlias, TypeVar, final, overload
 
 from meshaccel.shape import Row, Shape
 
-__all__ = ["GroupStream", "LazyJson", "RowGrouper", "__version__"]
+__all__ = [
+    "GroupStream",
+    "LazyJson",
+    "MetadataList",
+    "MetadataPool",
+    "MetadataStats",
+    "MetadataView",
+    "RowGrouper",
+    "__version__",
+    "restore_metadata",
+]
 
 __version__: Final[str]
 """Version of the Rust crates, equal to the version of the Python distribution."""
@@ -109,3 +128,244 @@ class LazyJson:
     def __ne__(self, other: object, /) -> bool: ...
     def __copy__(self) -> LazyJson: ...
     def __deepcopy__(self, memo: object, /) -> LazyJson: ...
+
+_T = TypeVar("_T")
+_Digest: TypeAlias = Literal["xxh3", "sha256"]
+
+@final
+class MetadataPool:
+    """Values that exist once, however many hold them. The face is ``meshaccel.metadata``.
+
+    Values are what JSON knows, with Python's integers and floats: None, bool, int, float, str,
+    list and dict with keys of str, at any depth, and views of any pool. Tuples count as lists,
+    subclasses as what they hold, frozendicts as dicts. The value itself is not kept: to change
+    it later changes nothing.
+
+    Keys are ints. Equal values have equal keys while they are in the pool; a key is never used
+    again after it was released as often as it was handed out. Keys of one pool mean nothing to
+    another one.
+
+    All methods may be called from any thread. Whatever they raise, the pool has not changed.
+    """
+
+    def __new__(
+        cls,
+        *,
+        max_bytes: int | None = None,
+        max_nodes: int | None = None,
+        max_string: int | None = None,
+        max_depth: int = 1000,
+        memo_bytes: int = 1_048_576,
+        strict: bool = False,
+        default: Callable[[Any], Any] | None = None,
+        hash_bits: int = 32,
+    ) -> MetadataPool:
+        """Make an empty pool.
+
+        Args:
+            max_bytes: Most bytes that values take, as ``MetadataStats.bytes`` counts them, without
+                the remembered JSON.
+            max_nodes: Most distinct strings, numbers, lists and dicts.
+            max_string: Most bytes of UTF-8 in one string, or of one integer of over 64 bits.
+            max_depth: Most lists and dicts within each other; parts that are views do not count.
+            memo_bytes: Bytes of JSON texts that ``intern_json`` remembers, to compare instead of
+                parsing them; the eldest ones are forgotten.
+            strict: Refuse tuples.
+            default: Called once with each value of another type; returns what to take instead.
+            hash_bits: Only for tests: with fewer bits more hashes collide, which makes the pool
+                slow and nothing else.
+        """
+
+    def intern(self, metadata: Any, /) -> int:
+        """Return the key of a value, which counts once more until it is released.
+
+        Takes time linear in the size of the value; for a view of this pool O(1), if it has a key.
+
+        Raises:
+            MetadataTypeError: A value or a key has a type that has no place.
+            MetadataDepthError: The value is nested too deeply, or contains itself.
+            PoolFull: A limit would be exceeded.
+        """
+
+    def intern_json(self, text: bytes | bytearray | str, /) -> int:
+        """As ``intern``, of the value that a JSON text says. No Python object is made of it.
+
+        A text that was interned lately is compared with what is remembered, not parsed. Of the
+        values of one name in an object the last one counts.
+
+        Raises:
+            InvalidMetadataJsonError: The text is no JSON, as RFC 8259 has it.
+            MetadataDepthError: The value is nested more deeply than allowed.
+            PoolFull: A limit would be exceeded.
+        """
+
+    def reintern(self, key: int, metadata: Any, /) -> int:
+        """Return the key of a value that takes the place of the one with ``key``.
+
+        The same as to intern the one and to release the other, but a value that is still the
+        same is found to be so by comparing, which is faster.
+
+        Raises:
+            UnknownMetadataKeyError: There is no such key.
+            MetadataTypeError: As for ``intern``.
+            MetadataDepthError: As for ``intern``.
+            PoolFull: As for ``intern``.
+        """
+
+    @overload
+    def get(self, key: int, /) -> Any: ...
+    @overload
+    def get(self, key: int, default: _T, /) -> Any | _T:
+        """Return a ``MetadataView``, a ``MetadataList`` or a scalar. Takes O(1) time.
+
+        Raises:
+            UnknownMetadataKeyError: There is no such key, and no default.
+        """
+
+    def release(self, key: int, /, *, missing: Literal["error", "ignore"] = "error") -> None:
+        """Count a key less. The last time its value goes, and what only it refers to.
+
+        Raises:
+            UnknownMetadataKeyError: There is no such key, and ``missing`` is not ``"ignore"``.
+        """
+
+    def digest(self, metadata: Any, algorithm: _Digest = "xxh3") -> str:
+        """Return a digest of a value: equal for equal values, everywhere and in every version.
+
+        ``mm1:`` and 32 hexadecimal digits of XXH3-128, which does not resist forgery, or
+        ``mm1-sha256:`` and 64 of SHA-256, which does. The value is not interned.
+
+        Raises:
+            MetadataTypeError: As for ``intern``.
+            MetadataDepthError: As for ``intern``.
+        """
+
+    def stats(self) -> MetadataStats:
+        """Return what the pool holds now. Takes O(1) time."""
+
+    def __len__(self) -> int: ...
+    def __contains__(self, key: int, /) -> bool: ...
+
+@final
+class MetadataStats:
+    """What a pool holds, at one time."""
+
+    @property
+    def values(self) -> int:
+        """Distinct values that have a key."""
+
+    @property
+    def references(self) -> int:
+        """How often values were interned and not yet released."""
+
+    @property
+    def nodes(self) -> int:
+        """Distinct strings, floats, large integers, lists and dicts."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that all of it takes, remembered JSON included."""
+
+    @property
+    def plain_bytes(self) -> int:
+        """Bytes that ``json.loads`` would take for a copy for each reference (an estimate)."""
+
+    @property
+    def hits(self) -> int:
+        """How often a value was interned that was there already."""
+
+    @property
+    def misses(self) -> int:
+        """How often one was interned that was not."""
+
+    @property
+    def saved_percent(self) -> float:
+        """How much less than ``plain_bytes`` the pool takes, in percent."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class MetadataView(Mapping[str, Any]):
+    """A dict of a pool: a mapping that nobody can change, and that keeps what it shows.
+
+    Values that are lists and dicts are views again. ``==`` is as strict as the pool: to a dict
+    it is equal if both would have the same key. Equal views, of whatever pools, hash alike.
+    Pickling makes a view in a pool of its own.
+    """
+
+    def __getitem__(self, key: str, /) -> Any: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    @overload
+    def get(self, key: str, /) -> Any | None: ...
+    @overload
+    def get(self, key: str, default: _T, /) -> Any | _T: ...
+    def keys(self) -> KeysView[str]: ...
+    def values(self) -> ValuesView[Any]: ...
+    def items(self) -> ItemsView[str, Any]: ...
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain objects, which are the caller's."""
+
+    def to_json(self) -> bytes:
+        """Return the dict as JSON, in UTF-8, without spaces.
+
+        Raises:
+            NoJsonFormError: It has a NaN, an infinity or a lone surrogate.
+        """
+
+    def digest(self, algorithm: _Digest = "xxh3") -> str:
+        """Return its digest, as ``MetadataPool.digest`` does."""
+
+    def get_path(self, *path: str | int) -> Any:
+        """Return the value at the end of a path of keys and indexes.
+
+        Raises:
+            KeyError: A dict has no such key, or what is there is no dict.
+            IndexError: A list has no such index, or what is there is no list.
+        """
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> MetadataView: ...
+    def __deepcopy__(self, memo: object, /) -> MetadataView: ...
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]: ...
+
+@final
+class MetadataList(Sequence[Any]):
+    """A list of a pool: a sequence that nobody can change. Otherwise as ``MetadataView``."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> list[Any]: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, value: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __reversed__(self) -> Iterator[Any]: ...
+    def index(self, value: Any, start: int = 0, stop: int = ..., /) -> int: ...
+    def count(self, value: Any, /) -> int: ...
+    def to_list(self) -> list[Any]:
+        """Return plain objects, which are the caller's."""
+
+    def to_json(self) -> bytes:
+        """Return the list as JSON, as ``MetadataView.to_json`` does."""
+
+    def digest(self, algorithm: _Digest = "xxh3") -> str:
+        """Return its digest, as ``MetadataPool.digest`` does."""
+
+    def get_path(self, *path: str | int) -> Any:
+        """Return the value at the end of a path, as ``MetadataView.get_path`` does."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+    def __copy__(self) -> MetadataList: ...
+    def __deepcopy__(self, memo: object, /) -> MetadataList: ...
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]: ...
+
+def restore_metadata(packed: bytes, /) -> Any:
+    """Return a view of what ``__reduce__`` packed, in a pool of its own.
+
+    Raises:
+        ValueError: The bytes are something else.
+    """

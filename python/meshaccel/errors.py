@@ -16,6 +16,13 @@
     │   ├── ReopenedGroupError         rows said to be ordered are not
     │   ├── TooManyRowsError           more rows than the reader allows
     │   └── StreamBusyError            a stream is used while it is at work
+    ├── MetadataError                  a MetadataPool refuses something; it has not changed
+    │   ├── MetadataTypeError (TypeError)          a value, or a key, of a type that has no place
+    │   ├── MetadataDepthError (RecursionError)    nested too deeply, or within itself
+    │   ├── InvalidMetadataJsonError (ValueError)  text that is no JSON
+    │   ├── NoJsonFormError (ValueError)           a value that JSON cannot express
+    │   ├── UnknownMetadataKeyError (KeyError)     a key of nothing, or released already
+    │   └── PoolFull                               a limit would be exceeded
     ├── DatabaseError                  the database cannot serve this request now
     │   ├── DatabaseInUseError         another registry has the file open
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
@@ -201,6 +208,103 @@ class StreamBusyError(GroupingError):
 
     def __str__(self) -> str:
         return "the stream is at work in another thread, or further up in this one"
+
+
+class MetadataError(MeshAccelError):
+    """A pool refuses something. It has not changed.
+
+    The subclasses keep what they were made of as ``args`` and word it in ``__str__``.
+    """
+
+
+class MetadataTypeError(MetadataError, TypeError):
+    """A value, or a key of a dict, has a type that has no place in a pool.
+
+    ``path`` leads to it from the top, in keys and indexes; ``is_key`` tells whether it is a key,
+    in the dict at that path.
+    """
+
+    def __init__(
+        self, path: tuple[str | int, ...], type_name: str, *, is_key: bool = False
+    ) -> None:
+        super().__init__(path, type_name, is_key)
+        self.path = path
+        self.type_name = type_name
+        self.is_key = is_key
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _metadata_type_error, (self.path, self.type_name, self.is_key)
+
+    def __str__(self) -> str:
+        place = "".join(f"[{step!r}]" for step in self.path) or "the top"
+        if self.is_key:
+            return f"at {place}: a dict has a key of type {self.type_name}; keys must be str"
+        return f"at {place}: {self.type_name} has no place in metadata"
+
+
+def _metadata_type_error(
+    path: tuple[str | int, ...],
+    type_name: str,
+    is_key: bool,  # noqa: FBT001 (for pickle)
+) -> MetadataTypeError:
+    return MetadataTypeError(path, type_name, is_key=is_key)
+
+
+class MetadataDepthError(MetadataError, RecursionError):
+    """A value has more lists and dicts within each other than allowed, or contains itself."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"nested deeper than {self.limit} levels"
+
+
+class InvalidMetadataJsonError(MetadataError, ValueError):
+    """A text is no JSON document; ``position`` is the offset in bytes where it went wrong."""
+
+    def __init__(self, reason: str, position: int) -> None:
+        super().__init__(reason, position)
+        self.reason = reason
+        self.position = position
+
+    def __str__(self) -> str:
+        return f"no JSON: {self.reason}"
+
+
+class NoJsonFormError(MetadataError, ValueError):
+    """A value that JSON cannot express: NaN, an infinity, text with a lone surrogate."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"JSON cannot express {self.what}"
+
+
+class UnknownMetadataKeyError(MetadataError, KeyError):
+    """A pool never gave out this key, or it was released as often as it was given out."""
+
+    def __init__(self, key: int) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"key {self.key} is unknown or was released"
+
+
+class PoolFull(MetadataError):  # noqa: N818 (what happened, as in queue.Full)
+    """A value would make the pool exceed ``limit``, which is ``allowed``."""
+
+    def __init__(self, limit: str, allowed: int) -> None:
+        super().__init__(limit, allowed)
+        self.limit = limit
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        return f"the pool is full: {self.limit} is {self.allowed}"
 
 
 class DatabaseError(MeshAccelError):

@@ -1,5 +1,6 @@
 //! The only place where errors become Python exceptions; their wording is in `meshaccel.errors`.
 
+use meshaccel_core::intern::{Full, JsonRefused, NoJson, ReinternError};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyMemoryView, PyTuple};
@@ -12,16 +13,21 @@ mod python {
 
     import_exception!(meshaccel.errors, AmbiguousColumnError);
     import_exception!(meshaccel.errors, InvalidJsonError);
+    import_exception!(meshaccel.errors, InvalidMetadataJsonError);
     import_exception!(meshaccel.errors, JsonValueError);
+    import_exception!(meshaccel.errors, MetadataDepthError);
     import_exception!(meshaccel.errors, MissingColumnError);
+    import_exception!(meshaccel.errors, NoJsonFormError);
     import_exception!(meshaccel.errors, NullKeyError);
     import_exception!(meshaccel.errors, OrphanError);
+    import_exception!(meshaccel.errors, PoolFull);
     import_exception!(meshaccel.errors, ReopenedGroupError);
     import_exception!(meshaccel.errors, RowTypeError);
     import_exception!(meshaccel.errors, RowWidthError);
     import_exception!(meshaccel.errors, StreamBusyError);
     import_exception!(meshaccel.errors, TooManyRowsError);
     import_exception!(meshaccel.errors, UnhashableKeyError);
+    import_exception!(meshaccel.errors, UnknownMetadataKeyError);
 }
 
 /// A row without the key of its outermost record.
@@ -85,6 +91,67 @@ pub fn invalid_json(py: Python<'_>, place: &Place, reason: String) -> PyErr {
 /// A value without JSON form, by the name of its type.
 pub fn json_value(column: &str, type_name: String) -> PyErr {
     python::JsonValueError::new_err((column.to_owned(), type_name))
+}
+
+/// A value that would make a pool exceed one of its limits.
+pub fn pool_full(full: Full) -> PyErr {
+    let (limit, allowed) = full.limit();
+    python::PoolFull::new_err((limit, allowed))
+}
+
+/// A value that is nested more deeply than a pool takes.
+pub fn too_deep(limit: usize) -> PyErr {
+    python::MetadataDepthError::new_err((limit,))
+}
+
+/// The key of nothing.
+pub fn unknown_key(key: &Bound<'_, PyAny>) -> PyErr {
+    python::UnknownMetadataKeyError::new_err((key.clone().unbind(),))
+}
+
+/// What is no key at all.
+pub fn key_type(key: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!("a key is an int, not {}", type_name(key)))
+}
+
+/// What is no JSON text.
+pub fn json_type(text: &Bound<'_, PyAny>) -> PyErr {
+    let name = type_name(text);
+    PyTypeError::new_err(format!("expected JSON as bytes or str, got {name}"))
+}
+
+/// A JSON text that has no UTF-8.
+pub fn json_surrogate() -> PyErr {
+    python::InvalidMetadataJsonError::new_err(("a lone surrogate at byte 0", 0))
+}
+
+/// Why a JSON text was not interned.
+pub fn json_refused(refused: JsonRefused) -> PyErr {
+    match refused {
+        JsonRefused::Json(error) => {
+            python::InvalidMetadataJsonError::new_err((error.to_string(), error.position()))
+        }
+        JsonRefused::TooDeep(limit) => too_deep(limit),
+        JsonRefused::Full(full) => pool_full(full),
+    }
+}
+
+/// Why a value did not take the place of the one with this key.
+pub fn reintern_refused(refused: ReinternError, key: &Bound<'_, PyAny>) -> PyErr {
+    match refused {
+        ReinternError::Unknown => unknown_key(key),
+        ReinternError::Full(full) => pool_full(full),
+    }
+}
+
+/// A value that JSON cannot express.
+pub fn not_json(what: NoJson) -> PyErr {
+    python::NoJsonFormError::new_err((what.to_string(),))
+}
+
+/// The name of no digest.
+pub fn unknown_algorithm(name: &str) -> PyErr {
+    PyValueError::new_err(format!("no digest {name:?}: there are 'xxh3' and 'sha256'"))
 }
 
 /// Whether hashing failed because of the value's type, not because of its own `__hash__`.

@@ -13,4 +13,5 @@ mod write;
 pub use documents::{Documents, Policy};
 pub use lazy::{LazyJson, restore_lazy_json};
 pub use source::Place;
+pub use strings::Strings;
 pub use write::write_value;

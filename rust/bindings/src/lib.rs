@@ -6,6 +6,7 @@ mod breath;
 mod error;
 mod group;
 mod json;
+mod metadata;
 mod prefetch;
 
 #[pymodule]
@@ -17,6 +18,11 @@ mod _native {
     use super::group::{GroupStream, RowGrouper};
     #[pymodule_export]
     use super::json::LazyJson;
+
+    #[pymodule_export]
+    use super::metadata::{
+        MetadataList, MetadataPool, MetadataStats, MetadataView, restore_metadata,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,5 +1,3 @@
-use std::io::Write as _;
-
 /// JSON has no NaN and no infinities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotFinite;
@@ -65,8 +63,7 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
 
 /// Append an integer.
 pub fn write_int(out: &mut Vec<u8>, value: i64) {
-    // Writing to a Vec never fails.
-    let _ = write!(out, "{value}");
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Append the shortest decimal number that reads back as the same float.

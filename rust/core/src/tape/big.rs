@@ -1,0 +1,30 @@
+//! Integers beyond 64 bits, as others write them.
+
+use num_bigint::BigInt;
+
+/// Two's complement, little endian, as short as can be, of hexadecimal digits behind an optional
+/// sign. None if they are none.
+#[must_use]
+pub fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let value = BigInt::parse_bytes(digits.as_bytes(), 16)?;
+    Some(value.to_signed_bytes_le())
+}
+
+/// As [`from_hex`] takes it.
+#[must_use]
+pub fn to_hex(bytes: &[u8]) -> String {
+    BigInt::from_signed_bytes_le(bytes).to_str_radix(16)
+}
+
+/// Decimal digits behind an optional sign. Takes more than linear time.
+#[must_use]
+pub fn to_decimal(bytes: &[u8]) -> String {
+    BigInt::from_signed_bytes_le(bytes).to_string()
+}
+
+/// As [`from_hex`], of decimal digits.
+#[must_use]
+pub fn from_decimal(digits: &str) -> Option<Vec<u8>> {
+    let value = BigInt::parse_bytes(digits.as_bytes(), 10)?;
+    Some(value.to_signed_bytes_le())
+}
