@@ -44,6 +44,7 @@ pytest: $(VENV)/.built-test
 
 bench: $(VENV)/.built-bench ## Measure, in a minute or two; docs/performance.md has the long commands
 	$(BIN)/python -m benches.rows --quick
+	$(BIN)/python -m benches.metadata --quick
 	$(BIN)/python -m benches.registry_load --quick
 
 format: $(VENV)/.built-test ## Format everything
