@@ -215,3 +215,19 @@ def test_storm(tmp_path: Path, seed: int) -> None:
                 await conn.execute("DELETE FROM t")
 
     asyncio.run(run())
+
+
+def test_cancelling_every_task_leaves_the_writer_at_work(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with pool_over(tmp_path, 1) as pool:
+            async with pool.acquire():
+                waiting = asyncio.create_task(pool.execute("INSERT INTO t VALUES (1, 0)"))
+                await asyncio.sleep(0)
+                for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                    task.cancel()
+                await asyncio.wait([waiting])
+            async with asyncio.timeout(2):
+                await pool.execute("INSERT INTO t VALUES (2, 0)")
+            assert await pool.fetch_all("SELECT id FROM t") == [(2,)]
+
+    asyncio.run(run())

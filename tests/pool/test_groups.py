@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.pool.support import FOR_EVER, pool_over
 
+from meshaccel.errors import InvalidRequestError
 from meshaccel.pool import ConnectionPool
 
 
@@ -130,5 +131,53 @@ def test_batches_in_a_group_are_all_or_none(tmp_path: Path) -> None:
                 await bad
             assert await many == 2
             assert await stored(pool) == [1, 3, 4]
+
+    asyncio.run(run())
+
+
+def test_an_error_owed_to_what_was_lost_is_not_told(tmp_path: Path) -> None:
+    """The first fails at COMMIT, so its row was never there for the second to collide with."""
+
+    async def run() -> None:
+        async with pool_over(tmp_path) as pool:
+            await pool.execute(
+                "CREATE TABLE child (id INTEGER PRIMARY KEY,"
+                " t INTEGER REFERENCES t (id) DEFERRABLE INITIALLY DEFERRED)"
+            )
+            results = await together(
+                pool, "INSERT INTO child VALUES (1, 99)", "INSERT INTO child VALUES (1, NULL)"
+            )
+            assert failed(results) == [0]
+            assert await pool.fetch_all("SELECT * FROM child") == [(1, None)]
+
+    asyncio.run(run())
+
+
+def test_one_that_closes_the_connection_takes_nobody_along(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with pool_over(tmp_path) as pool:
+            async with pool.write():
+                writes = [
+                    asyncio.create_task(pool.execute("INSERT INTO t VALUES (1, 0)")),
+                    asyncio.create_task(pool.run_write(sqlite3.Connection.close, repeatable=True)),
+                    asyncio.create_task(pool.execute("INSERT INTO t VALUES (2, 0)")),
+                ]
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                results = await asyncio.gather(*writes, return_exceptions=True)
+            assert failed(list(results)) == [1]
+            assert await stored(pool) == [1, 2]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("before", ["", " ;", "-- x\n", "/* x */", "\ufeff"])
+def test_statement_that_would_end_the_transaction_is_refused(tmp_path: Path, before: str) -> None:
+    """It would commit the others, which would then be run again."""
+
+    async def run() -> None:
+        async with pool_over(tmp_path) as pool:
+            with pytest.raises(InvalidRequestError):
+                await pool.execute(before + "COMMIT")
 
     asyncio.run(run())

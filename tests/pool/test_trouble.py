@@ -5,13 +5,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.pool.support import ManualClock, eventually, pool_over
 
-from meshaccel.errors import DatabaseError
+from meshaccel.errors import ConnectionPoolExhausted, DatabaseError
 from meshaccel.pool import ConnectionPool
 
 FULL_DISK = """
@@ -182,5 +183,25 @@ def test_file_that_may_only_be_read(tmp_path: Path) -> None:
             assert await pool.fetch_all("SELECT * FROM t") == []
             with pytest.raises(sqlite3.OperationalError, match="readonly"):
                 await pool.execute("DELETE FROM t")
+
+    asyncio.run(run())
+
+
+def test_system_without_threads_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def run() -> None:
+        async with pool_over(tmp_path) as pool, pool.write():
+            await pool.fetch_one("SELECT 1")
+            async with pool.acquire():
+                with monkeypatch.context() as patched:
+                    patched.setattr(threading.Thread, "start", refuse)
+                    with pytest.raises(ConnectionPoolExhausted):
+                        async with pool.acquire(timeout=0.01):
+                            pass
+                assert pool.stats().opening == 0
+                async with pool.acquire():
+                    assert pool.stats().in_use == 3
 
     asyncio.run(run())

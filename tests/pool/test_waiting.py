@@ -3,11 +3,13 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.pool.support import eventually, pool_over
 
 from meshaccel.errors import ConnectionPoolExhausted, PoolClosedError
+from meshaccel.pool.growth import PARALLEL
 
 
 def test_timeout_says_who_has_the_connections(tmp_path: Path) -> None:
@@ -161,5 +163,29 @@ def test_closing_sends_away_who_would_wait_too_long(tmp_path: Path) -> None:
             with pytest.raises(PoolClosedError):
                 await conn.fetch_one("SELECT 1")
             conn.release()
+
+    asyncio.run(run())
+
+
+def test_writes_do_not_hide_that_the_readers_are_stuck(tmp_path: Path) -> None:
+    async def run() -> None:
+        gate = threading.Event()
+        async with pool_over(tmp_path, PARALLEL + 2) as pool:
+
+            async def write() -> None:
+                while not gate.is_set():
+                    await pool.execute("INSERT INTO t (x) VALUES (0)")
+
+            tasks: list[asyncio.Task[Any]] = [asyncio.create_task(write())]
+            tasks += [
+                asyncio.create_task(pool.run_read(lambda _: gate.wait(20))) for _ in range(PARALLEL)
+            ]
+            await eventually(lambda: pool.stats().in_use > PARALLEL)
+            try:
+                async with asyncio.timeout(5):
+                    assert await pool.fetch_one("SELECT 1") == (1,)
+            finally:
+                gate.set()
+                await asyncio.gather(*tasks)
 
     asyncio.run(run())

@@ -223,3 +223,20 @@ def test_many_agents_expire_in_small_transactions(tmp_path: Path) -> None:
             assert transactions.count("COMMIT") == 3
 
     run(expire())
+
+
+def test_events_of_a_cancelled_flush_are_written_by_the_next(tmp_path: Path) -> None:
+    async def cancel() -> None:
+        async with await AgentRegistry.open(str(tmp_path / "r.db"), settings=QUIET) as registry:
+            await registry.register(declare("consumer", NEED))
+            await registry._liveness.flush()
+            registry._sessions.touch(registry._sessions._by_id["consumer"])
+            async with registry._database._pool.write():
+                flushing = asyncio.create_task(registry._liveness.flush())
+                await asyncio.sleep(0)
+                assert not registry._sessions.unwritten
+                flushing.cancel()
+                await asyncio.wait([flushing])
+            assert registry._sessions.unwritten
+
+    run(cancel())

@@ -9,7 +9,7 @@ from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from meshaccel.errors import PoolClosedError
+from meshaccel.errors import DatabaseError, PoolClosedError
 from meshaccel.pool.connections import Connections
 from meshaccel.pool.groups import patiently
 from meshaccel.pool.jobs import (
@@ -67,6 +67,7 @@ class Connection:
         self._use = use
         self._since = connections.settings.clock()
         slot.managed = use is not Use.ANYTHING
+        slot.lost = False
         if connections.settings.leak_after is not None:
             connections.holders[slot] = note_holder(self._since)
 
@@ -75,6 +76,7 @@ class Connection:
 
         Raises:
             PoolClosedError: the connection was given back, or the pool closed.
+            DatabaseError: an error took the transaction of ``read()`` or ``write()`` with it.
         """
         slot = self._in_hand()
         job = Job(self._connections.loop.create_future(), work, self._use.value, slot)
@@ -156,7 +158,7 @@ class Connection:
     async def commit(self) -> None:
         """Commit the transaction that is open, if any."""
         slot = self._in_hand()
-        if slot.worker.in_transaction or slot.pending:
+        if slot.worker.in_transaction or slot.pending or slot.lost:
             await self.run(lambda conn: _commit(slot, conn))
 
     def _in_hand(self) -> Slot:
@@ -172,12 +174,20 @@ class Connection:
         immediate = self._use is Use.WRITING
 
         def run(conn: sqlite3.Connection) -> T:
+            if slot.lost:
+                raise DatabaseError("the transaction was lost with a statement that failed before")
             if not conn.in_transaction:
                 if immediate:
                     patiently(slot.worker, conn, "BEGIN IMMEDIATE", job.future.cancelled)
                 else:
                     conn.execute("BEGIN")
-            return work(conn)
+            try:
+                return work(conn)
+            except BaseException:
+                # A full disk or an interrupt undid what went before: the rest must not be
+                # committed without it.
+                slot.lost = not slot.worker.in_transaction
+                raise
 
         return run
 

@@ -3,7 +3,12 @@
 import asyncio
 from typing import Any
 
-from meshaccel.errors import ConnectionPoolExhausted, PoolClosedError, PoolMisuseError
+from meshaccel.errors import (
+    ConnectionPoolExhausted,
+    DatabaseError,
+    PoolClosedError,
+    PoolMisuseError,
+)
 from meshaccel.pool import process
 from meshaccel.pool.connector import Connector
 from meshaccel.pool.growth import PARALLEL, JobGrowth
@@ -43,6 +48,7 @@ class Connections:
         self.idle: list[Slot] = []
         self.opening: set[Slot] = set()
         self.closing = False
+        self._finished = False
         self._generation = process.generation()
         self.emptied = asyncio.Event()
         self.workers: set[Worker] = set()
@@ -91,12 +97,16 @@ class Connections:
             ConnectionPoolExhausted: none ``within`` so many seconds, or too many wait already.
             DatabaseError: there is none, and none can be opened.
         """
+        return await handed_over(self.ask(within), self.waiting, self)
+
+    def ask(self, within: float | None) -> Waiter:
+        """Queue for a connection. Raises ``ConnectionPoolExhausted`` if too many wait already."""
         waiter = Waiter(self.loop.create_future(), self.settings.clock())
         self.admit(self.waiting)
         self.waiting.add(waiter, within)
         if len(self.opening) < len(self.waiting):
             self.grow()
-        return await handed_over(waiter, self.waiting, self)
+        return waiter
 
     def give_back(self, slot: Slot) -> None:
         """Take a connection back, and roll back what was left open on it."""
@@ -152,9 +162,13 @@ class Connections:
         now = self.settings.clock()
         worker = Worker(self.connector, self.mailbox, self.settings.clock, self._ended)
         slot = Slot(worker, self.counters, now + self.settings.lifetime(), now)
+        try:
+            worker.start()
+        except RuntimeError as error:  # the system has no more threads
+            self.opened(slot, DatabaseError(f"cannot open a connection: {error}"))
+            return
         self.workers.add(worker)
         self.opening.add(slot)
-        worker.start()
         worker.submit(Opening(self, slot))
 
     def opened(self, slot: Slot, error: BaseException | None) -> None:
@@ -195,9 +209,9 @@ class Connections:
 
     def retire(self, slot: Slot) -> None:
         """Close a connection that nobody uses; its thread ends in the background."""
+        self.counters.closed += slot in self.slots
         self.slots.discard(slot)
         slot.worker.stop()
-        self.counters.closed += 1
         self._note_emptied()
 
     def sweep(self) -> None:
@@ -225,9 +239,15 @@ class Connections:
     def dismiss(self) -> None:
         """Send away who waits, and take their connections from those who have one."""
         self._growth.stop()
-        self.waiting.fail_all(lambda: PoolClosedError("the pool was closed"))
+        self.waiting.shut(lambda: PoolClosedError("the pool was closed"))
         for slot in (*self.slots, *self.opening):
             self.retire(slot)
+
+    def finish(self) -> None:
+        """Take letters only as long as there is a worker that may have an answer to give."""
+        self._finished = True
+        if not self.workers:
+            self.mailbox.close()
 
     def exhausted(self, timeout: float, what: str = "no connection") -> ConnectionPoolExhausted:
         """Count a timeout, and return the error that says who has the connections."""
@@ -271,6 +291,8 @@ class Connections:
     def _ended(self, worker: Worker) -> None:
         self.workers.discard(worker)
         self.past.add(worker.tally)
+        if self._finished:
+            self.finish()
 
     def _note_emptied(self) -> None:
         if not self.slots and not self.opening and not self.waiting:

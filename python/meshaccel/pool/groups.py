@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from meshaccel.errors import DatabaseError
 from meshaccel.pool.jobs import Job, Mode, in_savepoint
 from meshaccel.pool.worker import Worker
 
@@ -58,10 +57,10 @@ def run_group(worker: Worker, jobs: Sequence[Job]) -> None:
     """Run jobs in one write transaction, each in a savepoint.
 
     A job that fails is undone alone. If one takes the whole transaction with it (a full disk, an
-    interrupt, ``RAISE(ROLLBACK)``), or the commit fails (a deferred constraint), the others are
-    run again, each in a transaction of its own. They are statements, or
-    functions said to be repeatable, so running them again does what the first time would have
-    done.
+    interrupt, ``RAISE(ROLLBACK)``), or the commit fails (a deferred constraint), all are run
+    again, each in a transaction of its own; also those that failed, for it may have been because
+    of what another one wrote and lost. They are statements, or functions said to be repeatable,
+    so running them again does what the first time would have done.
     """
     if len(jobs) == 1:
         run_alone(worker, jobs[0])
@@ -76,15 +75,17 @@ def run_group(worker: Worker, jobs: Sequence[Job]) -> None:
     try:
         conn = worker.ready(Mode.WRITE)
         patiently(worker, conn, "BEGIN IMMEDIATE", nobody_waits)
-    except (sqlite3.Error, DatabaseError) as error:
+    except BaseException as error:  # noqa: BLE001 - on_connect is the user's; it goes to all
         for job in jobs:
             job.error = error
             job.started = job.ended = worker.clock()
         return
     if not _together(worker, conn, jobs, nobody_waits):
         for job in jobs:
-            if job.error is None:
-                run_alone(worker, job)
+            job.error = None
+            # Nothing is open that a new connection would lose.
+            worker.heal = True
+            run_alone(worker, job)
 
 
 def _together(
@@ -93,13 +94,12 @@ def _together(
     """Return whether those without an error are committed."""
     for job in jobs:
         worker.run(job, _in_savepoint)
-        if not conn.in_transaction:
+        if not worker.in_transaction:
             return False
     try:
         patiently(worker, conn, "COMMIT", given_up)
     except sqlite3.Error:
-        if conn.in_transaction:
-            conn.execute("ROLLBACK")
+        worker.reset(expected=True)
         return False
     return True
 

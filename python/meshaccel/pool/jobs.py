@@ -208,7 +208,8 @@ def in_savepoint(conn: sqlite3.Connection, work: Work[T]) -> T:
     return result
 
 
-_LEADING = r"(?:\s|;|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+# SQLite skips a byte order mark wherever it skips a blank.
+_LEADING = r"(?:[\s;\ufeff]|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _READS = re.compile(_LEADING + r"(SELECT|VALUES|EXPLAIN)\b", re.IGNORECASE | re.DOTALL)
 _CONTROL = re.compile(
     _LEADING + r"(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b",

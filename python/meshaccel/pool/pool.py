@@ -153,7 +153,9 @@ class ConnectionPool:
         """Lend the writer's connection for one transaction.
 
         Its first statement begins it with ``BEGIN IMMEDIATE``; leaving the block commits it, and
-        leaving by an exception rolls it back. Raises as ``acquire`` does.
+        leaving by an exception rolls it back. An error that ends the whole transaction (a full
+        disk, or the interrupt of a cancelled statement) may be caught, but dooms the block: what
+        follows raises ``DatabaseError``. Raises as ``acquire`` does.
         """
         return self._opened().write(self._timeout(timeout))
 

@@ -32,6 +32,7 @@ class Slot:
         counters: where jobs are counted that did not go through the shared queue.
         keeper: who gets it back as soon as nothing is pending; None while it is in use.
         managed: whether an open transaction is the pool's own doing, and not a user's neglect.
+        lost: whether an error ended that transaction; written in the worker's thread.
     """
 
     worker: Worker
@@ -41,6 +42,7 @@ class Slot:
     pending: int = 0
     keeper: Keeper | None = None
     managed: bool = False
+    lost: bool = False
 
     def job_done(self, job: Job) -> None:
         """Note the end of a job, which may be what the return of the connection waited for."""

@@ -176,7 +176,7 @@ class SqlitePool:
                 except TimeoutError:
                     continue
                 worker.join(deadline - connections.loop.time())
-        connections.mailbox.close()
+        connections.finish()
 
     def abandon(self) -> None:
         """End the threads of a pool that nobody can use any more; from any thread."""
@@ -190,7 +190,7 @@ class SqlitePool:
     def _forget(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
-        self._connections.mailbox.close()
+        self._connections.finish()
 
     def _sweep(self) -> None:
         self._lane.sweep()

@@ -47,6 +47,7 @@ class Waiting:
         self._on_timeout = on_timeout
         self._entries: OrderedDict[Entry, None] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._refusal: Callable[[], BaseException] | None = None
         self.cancelled = 0
 
     def __len__(self) -> int:
@@ -57,13 +58,16 @@ class Waiting:
         if timeout is not None:
             entry.timeout = timeout
             entry.deadline = self._loop.time() + timeout
-            # One timer for all: timeouts are mostly equal, so the first is the next to expire.
-            if self._timer is None or entry.deadline < self._timer.when():
-                self._arm(entry.deadline)
+            self._watch(entry)
         self._entries[entry] = None
 
     def put_back(self, entry: Entry) -> None:
         """Queue an entry that was taken out but could not be served, before all others."""
+        if self._refusal is not None:
+            # It was in a worker's hands when the others were sent away.
+            fail(entry.future, self._refusal())
+            return
+        self._watch(entry)
         self._entries[entry] = None
         self._entries.move_to_end(entry, last=False)
 
@@ -97,6 +101,16 @@ class Waiting:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def shut(self, error: Callable[[], BaseException]) -> None:
+        """Send everyone away, and whoever is put back later."""
+        self._refusal = error
+        self.fail_all(error)
+
+    def _watch(self, entry: Entry) -> None:
+        # One timer for all: timeouts are mostly equal, so the first is the next to expire.
+        if entry.deadline < (self._timer.when() if self._timer else float("inf")):
+            self._arm(entry.deadline)
 
     def _arm(self, deadline: float) -> None:
         if self._timer is not None:

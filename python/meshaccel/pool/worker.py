@@ -89,8 +89,8 @@ class Worker:
 
     def start(self) -> None:
         """Start the thread; the connection is opened by ``open``, as a task."""
-        process.end_at_exit(self)
         self._thread.start()
+        process.end_at_exit(self)
 
     def submit(self, task: Task) -> None:
         """Queue a task."""

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from meshaccel.errors import PoolClosedError
+from meshaccel.errors import ConnectionPoolExhausted, PoolClosedError
 from meshaccel.pool.connections import Connections
 from meshaccel.pool.groups import run_alone, run_group
 from meshaccel.pool.jobs import Job
@@ -31,7 +31,7 @@ class WriterLane:
         self.slot: Slot | None = None
         self.idle = True
         self._connections = connections
-        self._claim: asyncio.Task[None] | None = None
+        self._claim: asyncio.Future[Slot] | None = None
 
     @property
     def shared(self) -> bool:
@@ -106,7 +106,7 @@ class WriterLane:
 
     def dismiss(self) -> None:
         """Send away who waits."""
-        self.waiting.fail_all(lambda: PoolClosedError("the pool was closed"))
+        self.waiting.shut(lambda: PoolClosedError("the pool was closed"))
 
     def sweep(self) -> None:
         """Give back a connection that was idle for long, or that is too old."""
@@ -130,17 +130,31 @@ class WriterLane:
             self._begin(self.slot)
             self._go_on(self.slot, None)
         elif self.slot is None and self._claim is None:
-            self._claim = asyncio.ensure_future(self._borrow())
+            self._borrow()
 
-    async def _borrow(self) -> None:
+    def _borrow(self) -> None:
+        # No task, which whoever cancels all tasks of the loop would cancel, too.
+        slot = self._connections.take()
+        if slot is not None:
+            self._have(slot)
+            return
         try:
-            slot = self._connections.take() or await self._connections.wait(None)
-        except Exception as error:  # noqa: BLE001 - it goes to those who wait
-            self._claim = None
+            self._claim = self._connections.ask(None).future
+        except ConnectionPoolExhausted as error:
             failed = error
             self.waiting.fail_all(lambda: failed)
-            return
+        else:
+            self._claim.add_done_callback(self._claimed)
+
+    def _claimed(self, claim: "asyncio.Future[Slot]") -> None:
         self._claim = None
+        error = claim.exception()
+        if error is None:
+            self._have(claim.result())
+        else:
+            self.waiting.fail_all(lambda: error)
+
+    def _have(self, slot: Slot) -> None:
         self.slot = self._connections.reserved = slot
         self.idle = False
         self._go_on(slot, None)
@@ -157,7 +171,8 @@ class WriterLane:
         if self._unusable(slot):
             self.waiting.put_back(entry)
             self._return(slot)
-            self._start()
+            if self.waiting:
+                self._start()
         elif isinstance(entry, Job):
             slot.worker.submit(_Writing(self, slot, [entry]))
         else:

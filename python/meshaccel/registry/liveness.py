@@ -91,7 +91,8 @@ class Liveness:
 
         try:
             await self._database.write(write)
-        except DatabaseError:
+        except (DatabaseError, asyncio.CancelledError):
+            # Cancelled, it was most likely undone; an event noted twice is better than none.
             self._events = (happened + self._events)[-MAX_PENDING_EVENTS:]
             self._sessions.put_unwritten(taken)
             raise
