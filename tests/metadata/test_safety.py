@@ -2,6 +2,7 @@
 
 import gc
 import os
+import subprocess
 import sys
 import threading
 import weakref
@@ -131,6 +132,66 @@ def test_finalizers_may_use_the_pool() -> None:
         gc.set_threshold(*thresholds)
     gc.collect()
     assert used == [4] * 300
+
+
+READS = (
+    "pool.get(key)",
+    "view['text']",
+    "view['list']",
+    "view['list'][0]",
+    "view.get_path('list')",
+    "list(view)",
+    "list(view['list'])",
+    "pickle.loads(pickled)",
+)
+
+
+@pytest.mark.parametrize("read", READS)
+def test_finalizers_may_use_the_pool_while_it_is_read(read: str) -> None:
+    """In a process of its own, which hangs if the pool is locked meanwhile."""
+    program = f"""
+import faulthandler, gc, pickle
+faulthandler.dump_traceback_later(30, exit=True)
+from meshaccel.metadata import MetadataPool
+pool = MetadataPool()
+key = pool.intern({{"text": "\\ud800", "list": ["\\ud800", []], "\\ud801": 1}})
+view = pool.get(key)
+pickled = pickle.dumps(view)
+class Loop:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        pool.stats()
+# A list that was there before is taken without a collection.
+held = [[] for _ in range(1000)]
+gc.set_threshold(1)
+for _ in range(50):
+    Loop()
+    held.append([])
+    {read}
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_type_may_use_the_pool_to_say_its_name() -> None:
+    """In a process of its own, as above."""
+    program = """
+import faulthandler
+faulthandler.dump_traceback_later(30, exit=True)
+from meshaccel.metadata import MetadataPool
+pool = MetadataPool()
+class Named(type):
+    __name__ = property(lambda kind: f"Named{len(pool)}")
+class Key(metaclass=Named):
+    pass
+for act in (pool.get, pool.release, lambda key: pool.reintern(key, 1), pool.intern):
+    try:
+        act(Key())
+    except TypeError:
+        continue
+    raise SystemExit(1)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_the_collector_stays_as_it_was() -> None:

@@ -97,6 +97,24 @@ def test_a_list_is_a_sequence(record: MetadataView) -> None:
         tools.index(tools[0], 1)
 
 
+def test_an_index_fails_with_its_own_error(pool: MetadataPool) -> None:
+    class Index:
+        def __init__(self, number: int | None) -> None:
+            self.number = number
+
+        def __index__(self) -> int:
+            if self.number is None:
+                raise ZeroDivisionError("its own")
+            return self.number
+
+    view = pool.get(pool.intern(["a", "b"]))
+    assert view[Index(-1)] == "b"
+    with pytest.raises(IndexError):
+        view[Index(10**30)]
+    with pytest.raises(ZeroDivisionError, match="its own"):
+        view[Index(None)]
+
+
 def test_equality_is_strict(pool: MetadataPool) -> None:
     view = pool.get(pool.intern({"a": [1, 0.0]}))
     assert view == {"a": [1, 0.0]} == view
@@ -118,7 +136,12 @@ def test_paths(record: MetadataView) -> None:
     for path in missing:
         with pytest.raises(KeyError):
             record.get_path(*path)
-    outside: list[tuple[str | int, ...]] = [("tools", 5), (0,)]
+    outside: list[tuple[str | int, ...]] = [
+        ("tools", 5),
+        ("tools", 10**30),
+        ("tools", -(10**30)),
+        (0,),
+    ]
     for path in outside:
         with pytest.raises(IndexError):
             record.get_path(*path)
@@ -145,6 +168,11 @@ def test_pickles_that_are_not_ours(record: MetadataView) -> None:
     for forged in (packed + b"n", b"s\x01\xff", b"mi", b"e", b"x", b"s" + b"\xff" * 10):
         with pytest.raises(ValueError, match="no packed metadata"):
             restore(forged)
+    fits, padded = b"I\x01\x01", b"I\x0a" + b"\x01" * 9 + b"\x00"
+    for forged in (b"I\x00", fits, b"I\x08" + b"\x01" * 8, padded, b"I\x0a" + b"\xff" * 10):
+        with pytest.raises(ValueError, match="no packed metadata"):
+            restore(b"l" + forged + b"e")
+    assert restore(b"lI\x09" + b"\x00" * 7 + b"\x80\x00e") == [2**63]
     twice = b"ms\x01ans\x01ate"
     assert restore(twice) == {"a": True}
 

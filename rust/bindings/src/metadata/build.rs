@@ -18,7 +18,8 @@ use crate::json::Strings;
 
 /// A value as whoever reads a view gets it: lists and dicts as views.
 ///
-/// Makes no object that the garbage collector follows, so none is collected meanwhile.
+/// The pool is locked, and views are followed by the garbage collector, as is every class: to make
+/// one could start a collection, so that is kept from running.
 pub fn view<'py>(
     py: Python<'py>,
     shared: &Arc<Shared>,
@@ -27,10 +28,12 @@ pub fn view<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     match pool.value(value) {
         Value::Dict(..) => {
+            let _quiet = Quiet::begin(py);
             let handle = Handle::new(shared, pool, value);
             Ok(Bound::new(py, MetadataView::of(handle))?.into_any())
         }
         Value::List(_) => {
+            let _quiet = Quiet::begin(py);
             let handle = Handle::new(shared, pool, value);
             Ok(Bound::new(py, MetadataList::of(handle))?.into_any())
         }
@@ -126,6 +129,8 @@ pub fn text<'py>(
 /// anybody's code.
 #[cold]
 fn surrogates<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    // The pool is locked, and to make the list could start a collection.
+    let _quiet = Quiet::begin(py);
     let list = PyList::empty(py);
     for part in parts(bytes).unwrap_or_default() {
         match part {

@@ -4,6 +4,7 @@ use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator, PySlice, PyTuple};
 
+use super::read::index_of;
 use super::shared::Handle;
 
 /// A list of a pool, which nobody can change.
@@ -34,9 +35,7 @@ impl MetadataList {
             let message = format!("list indices must be integers or slices, not {kind}");
             return Err(PyTypeError::new_err(message));
         }
-        let found = self
-            .handle
-            .item(py, index.extract().unwrap_or(isize::MAX))?;
+        let found = self.handle.item(py, index_of(index)?)?;
         found.ok_or_else(|| PyIndexError::new_err("list index out of range"))
     }
 

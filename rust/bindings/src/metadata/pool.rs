@@ -139,7 +139,9 @@ impl MetadataPool {
 
     #[pyo3(signature = (key, /, *, missing="error"))]
     fn release(&self, key: &Bound<'_, PyAny>, missing: &str) -> PyResult<()> {
-        let released = self.shared.lock().release(key_of(key)?);
+        // Before the pool is locked: to say what is wrong may run Python code.
+        let unwanted = key_of(key)?;
+        let released = self.shared.lock().release(unwanted);
         match (released, missing) {
             (Ok(()), _) | (Err(_), "ignore") => Ok(()),
             (Err(_), _) => Err(error::unknown_key(key)),

@@ -1,12 +1,14 @@
 //! What views of lists and of dicts have in common.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::ptr;
 
 use bumpalo::Bump;
 use meshaccel_core::digest::{Hasher, Kept, Sha256, Writer, Xxh3Hasher};
 use meshaccel_core::intern::{Order, Pool, Value};
 use meshaccel_core::tape::Tape;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyTypeError};
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyInt, PyString, PyTuple};
 
@@ -207,11 +209,20 @@ impl Handle {
             return found.ok_or_else(|| PyKeyError::new_err((step.clone().unbind(),)));
         }
         if step.is_instance_of::<PyInt>() {
-            let found = self.item(py, step.extract()?)?;
+            let found = self.item(py, index_of(step)?)?;
             return found.ok_or_else(|| PyIndexError::new_err((step.clone().unbind(),)));
         }
         Err(PyTypeError::new_err("a path is made of str and int"))
     }
+}
+
+/// An index, clipped to what lists may have. Fails with what `__index__` raises.
+pub fn index_of(index: &Bound<'_, PyAny>) -> PyResult<isize> {
+    // SAFETY: the GIL is held, and the object is alive.
+    let clipped = unsafe { ffi::PyNumber_AsSsize_t(index.as_ptr(), ptr::null_mut()) };
+    // What fails returns -1, and so does what does not.
+    let failed = (clipped == -1).then(|| PyErr::take(index.py())).flatten();
+    failed.map_or(Ok(clipped), Err)
 }
 
 /// The digest of a Python value.

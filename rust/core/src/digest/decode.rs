@@ -1,5 +1,6 @@
 //! The canonical form read back.
 
+use crate::tape::big::is_big;
 use crate::tape::text::is_text;
 use crate::tape::{Sink, Tape};
 
@@ -30,7 +31,7 @@ pub fn decode(mut bytes: &[u8]) -> Option<Tape<'_>> {
                 b'f' => tape.boolean(false),
                 b'i' => tape.int(i64::from_le_bytes(take_word(&mut bytes)?)),
                 b'd' => tape.float(f64::from_le_bytes(take_word(&mut bytes)?)),
-                b'I' => tape.big(take_run(&mut bytes)?),
+                b'I' => tape.big(take_run(&mut bytes).filter(|run| is_big(run))?),
                 b's' => tape.text(take_text(&mut bytes)?),
                 b'l' => {
                     tape.open_list();

@@ -28,3 +28,11 @@ pub fn from_decimal(digits: &str) -> Option<Vec<u8>> {
     let value = BigInt::parse_bytes(digits.as_bytes(), 10)?;
     Some(value.to_signed_bytes_le())
 }
+
+/// Whether bytes are the only form of an integer of more than 64 bits.
+#[must_use]
+pub fn is_big(bytes: &[u8]) -> bool {
+    // A last byte that repeats the sign of the one before it says nothing.
+    let longer = matches!(bytes, [.., 0..=0x7f, 0] | [.., 0x80..=0xff, 0xff]);
+    bytes.len() > size_of::<i64>() && !longer
+}
