@@ -256,3 +256,21 @@ def test_the_pool_loads_alone() -> None:
         "sys.exit(str(heavy) if heavy else 0)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_connection_in_hand_is_refused_in_another_event_loop(tmp_path: Path) -> None:
+    """Its caller could not be told whether the row was written."""
+
+    async def main() -> None:
+        async with ConnectionPool(tmp_path / "p.db") as pool:
+            await pool.execute("CREATE TABLE t (x)")
+            async with pool.acquire() as conn:
+
+                async def insert() -> None:
+                    await conn.execute("INSERT INTO t VALUES (1)")
+
+                with pytest.raises(PoolMisuseError, match="another event loop"):
+                    await asyncio.to_thread(asyncio.run, insert())
+            assert await pool.fetch_all("SELECT * FROM t") == []
+
+    asyncio.run(main())

@@ -76,9 +76,12 @@ class Connection:
 
         Raises:
             PoolClosedError: the connection was given back, or the pool closed.
+            PoolMisuseError: this is another event loop, or a forked process.
             DatabaseError: an error took the transaction of ``read()`` or ``write()`` with it.
         """
         slot = self._in_hand()
+        # Before anything is written whose outcome nobody could be told.
+        self._connections.check_place()
         job = Job(self._connections.loop.create_future(), work, self._use.value, slot)
         if self._use is not Use.ANYTHING:
             job.work = self._transacted(job, slot, work)

@@ -63,13 +63,21 @@ class Connections:
             PoolClosedError: the pool is closed.
             PoolMisuseError: this is another event loop, or a forked process.
         """
+        if self.closing:
+            raise PoolClosedError("the pool is closed")
+        self.check_place()
+
+    def check_place(self) -> None:
+        """Refuse another event loop, and a forked process.
+
+        Raises:
+            PoolMisuseError: it is one.
+        """
         if self._generation != process.generation():
             raise PoolMisuseError(
                 "this pool was opened before the process forked: SQLite connections must not be"
                 " used on both sides; open a pool in the child"
             )
-        if self.closing:
-            raise PoolClosedError("the pool is closed")
         if asyncio.get_running_loop() is not self.loop:
             raise PoolMisuseError(
                 "this pool was opened in another event loop: open one in each, and close it there"

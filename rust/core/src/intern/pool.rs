@@ -183,8 +183,9 @@ impl Pool {
     /// [`UnknownKey`]: nothing has changed.
     pub fn release(&mut self, key: Key) -> Result<(), UnknownKey> {
         let root = self.roots.get(key).ok_or(UnknownKey)?;
-        self.plain_bytes -= root.plain;
-        self.references -= 1;
+        // A root counted to the limit stays, however often it is released after that.
+        self.plain_bytes = self.plain_bytes.saturating_sub(root.plain);
+        self.references = self.references.saturating_sub(1);
         if let Some(value) = self.roots.release(key) {
             self.release_ref(value);
         }
