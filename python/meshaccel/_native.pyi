@@ -194,8 +194,9 @@ class MetadataPool:
         values of one name in an object the last one counts.
 
         Raises:
-            InvalidMetadataJsonError: The text is no JSON, as RFC 8259 has it.
-            MetadataDepthError: The value is nested more deeply than allowed.
+            InvalidMetadataJsonError: The text is no JSON, as RFC 8259 has it, or is nested more
+                deeply than 200 levels, or has a number of more than 4,300 digits.
+            MetadataDepthError: The value is nested more deeply than ``max_depth``.
             PoolFull: A limit would be exceeded.
         """
 

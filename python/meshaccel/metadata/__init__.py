@@ -13,7 +13,8 @@ stamp share all the rest, and so do different agents that declare the same schem
 
 What is equal is strict, so that what comes out is what went in: 1, 1.0 and True are three values,
 0.0 and -0.0 two, and NaN is one. A dict is its set of entries; a tuple is the list of its items.
-``==`` and ``hash`` of views follow the same rules.
+``==`` and ``hash`` of views follow the same rules; but a view that equals a tuple has another hash
+than the tuple, as a list has none.
 """
 
 from collections.abc import Mapping, Sequence

@@ -206,7 +206,7 @@ class AgentRegistry:
         return (await self._listings.describe([AgentSummary.of(agent)]))[0]
 
     async def list_agents(self, query: AgentQuery | None = None) -> Page:
-        """Return the agents that match, in order of id, in one query whatever their number."""
+        """Return the agents that match, in order of id: two statements, whatever their number."""
         return await self._listings.page(query or AgentQuery())
 
     def last_seen_us(self, agent_id: str) -> int | None:
