@@ -9,6 +9,7 @@ use super::node::{Content, Kind, Node, Summary, is_plain};
 use super::plain::Plain;
 use super::refs::Ref;
 use super::shapes::ShapeId;
+use crate::output::Output;
 
 #[derive(Debug)]
 pub(super) struct Arena {
@@ -100,9 +101,16 @@ impl Arena {
         is_text.then(|| self.texts.get(node.place, node.len()))
     }
 
-    /// Append a string in quotes, if it stands in JSON as it is. Returns false if not.
+    /// Append a string that stands in JSON as it is, between other bytes. Returns false if it is
+    /// anything else.
     #[inline]
-    pub(super) fn quote(&self, number: usize, out: &mut Vec<u8>) -> bool {
+    pub(super) fn write_plain<const BEFORE: usize, const AFTER: usize>(
+        &self,
+        before: [u8; BEFORE],
+        number: usize,
+        after: [u8; AFTER],
+        out: &mut Output,
+    ) -> bool {
         let Some(node) = self
             .nodes
             .get(number)
@@ -111,18 +119,25 @@ impl Arena {
             return false;
         };
         let len = node.len();
-        out.reserve(len + 2 + SHORT);
-        out.push(b'"');
-        let start = out.len();
-        match self.texts.chunk::<SHORT>(node.place) {
-            // As many bytes as fit a register or two are copied faster than so many as needed.
-            Some(chunk) if len <= SHORT => {
-                out.extend_from_slice(chunk);
-                out.truncate(start + len);
+        let room = out.room(BEFORE + len.max(SHORT) + AFTER);
+        if let Some((first, rest)) = room.split_first_chunk_mut() {
+            *first = before;
+            match (self.texts.chunk(node.place), rest.first_chunk_mut()) {
+                // As many bytes as fit a register or two are copied faster than so many as needed.
+                (Some(chunk), Some(rest)) if len <= SHORT => {
+                    let chunk: &[u8; SHORT] = chunk;
+                    *rest = *chunk;
+                }
+                _ => {
+                    let text = self.texts.get(node.place, len).iter();
+                    rest.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+                }
             }
-            _ => out.extend_from_slice(self.texts.get(node.place, len)),
+            if let Some(rest) = rest.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
+                *rest = after;
+            }
         }
-        out.push(b'"');
+        out.advance(BEFORE + len + AFTER);
         true
     }
 

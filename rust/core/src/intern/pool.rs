@@ -13,6 +13,7 @@ use super::read::{Order, Value};
 use super::refs::Ref;
 use super::roots::{Key, Roots};
 use crate::json::JsonError;
+use crate::output::Output;
 use crate::tape::{Sink, Tape, from_json};
 
 /// What a pool is made with.
@@ -251,7 +252,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`NoJson`]: what was appended is of no use.
-    pub fn write_json(&self, value: Ref, out: &mut Vec<u8>) -> Result<(), NoJson> {
+    pub fn write_json(&self, value: Ref, out: &mut Output) -> Result<(), NoJson> {
         self.graph.write_json(value, out)
     }
 
