@@ -82,13 +82,24 @@ impl<H: Hasher> Writer<H> {
         Self::default()
     }
 
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "half of what a short string takes is the call"
+    )]
+    #[inline(always)]
     fn run(&mut self, letter: u8, bytes: &[u8]) {
-        let mut len = bytes.len();
+        let len = bytes.len();
         if len < 0x80 {
-            return self.bytes.append_behind([letter, low_bits(len)], bytes);
+            self.bytes.append_behind([letter, low_bits(len)], bytes);
+        } else {
+            self.long_run(letter, bytes);
         }
+    }
+
+    #[inline(never)]
+    fn long_run(&mut self, letter: u8, bytes: &[u8]) {
         self.bytes.push(letter);
+        let mut len = bytes.len();
         while len >= 0x80 {
             self.bytes.push(low_bits(len) | 0x80);
             len >>= 7;

@@ -7,3 +7,4 @@ pub mod intern;
 pub mod json;
 pub mod output;
 pub mod tape;
+pub mod word;

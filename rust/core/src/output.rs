@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::mem;
 
 use crate::json::Append;
+use crate::word::low_word;
 
 /// Bytes being written. To a `Vec` each of `"`, a name and `"` is added on its own, and each has to
 /// wait for the length that the one before left in memory; here a writer fills the room ahead,
@@ -96,7 +97,11 @@ impl Output {
     }
 
     /// Append two runs of bytes; the first one is short.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "half of what a short string takes is the call"
+    )]
+    #[inline(always)]
     pub fn append_behind<const HEAD: usize>(&mut self, head: [u8; HEAD], bytes: &[u8]) {
         let len = bytes.len();
         let room = self.room(HEAD + len.max(SHORT));
@@ -107,7 +112,7 @@ impl Output {
                     rest.copy_from_slice(bytes);
                 }
             } else if let Some(rest) = rest.first_chunk_mut() {
-                *rest = word(bytes).to_le_bytes();
+                *rest = long_word(bytes).to_le_bytes();
             }
         }
         self.advance(HEAD + len);
@@ -129,20 +134,15 @@ impl Append for Output {
 }
 
 /// At most 16 bytes as a number, the first one lowest.
-#[inline]
-fn word(bytes: &[u8]) -> u128 {
-    let len = bytes.len();
+#[expect(clippy::inline_always, reason = "as above")]
+#[inline(always)]
+fn long_word(bytes: &[u8]) -> u128 {
     // The first and the last of them, which overlap if there are fewer.
     if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let last = u128::from(u64::from_le_bytes(*last)) << (8 * (len - 8));
+        let last = u128::from(u64::from_le_bytes(*last)) << (8 * (bytes.len() - 8));
         return u128::from(u64::from_le_bytes(*first)) | last;
     }
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        let last = u64::from(u32::from_le_bytes(*last)) << (8 * (len - 4));
-        return u128::from(u64::from(u32::from_le_bytes(*first)) | last);
-    }
-    let shifts = bytes.iter().zip([0, 8, 16]);
-    shifts.fold(0, |word, (byte, shift)| word | u128::from(*byte) << shift)
+    u128::from(low_word(bytes))
 }
 
 #[cfg(test)]

@@ -99,6 +99,15 @@ impl<'a> Tape<'a> {
         }
     }
 
+    /// An empty tape with room for some tokens.
+    #[must_use]
+    pub fn with_capacity(tokens: usize) -> Self {
+        Self {
+            tokens: Vec::with_capacity(tokens),
+            ..Self::default()
+        }
+    }
+
     /// The tokens of the value.
     #[must_use]
     pub fn tokens(&self) -> &[Token<'a>] {

@@ -145,7 +145,8 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
 
     /// # Safety
     /// As for `run`.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "in the midst of the only loop")]
+    #[inline(always)]
     unsafe fn value(&mut self, object: *mut ffi::PyObject) -> Result<(), Refusal> {
         // SAFETY: the object is alive; these only look at its type or identity, or read the
         // value of what was found to have that type.

@@ -5,6 +5,7 @@ use super::node::Content;
 use super::refs::{Kind, Ref};
 use super::shapes::ShapeId;
 use crate::tape::Sink;
+use crate::word::order_word;
 
 /// A value, its parts as refs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -109,7 +110,11 @@ impl Graph {
                     }));
                     if order == Order::Sorted {
                         let entries = pending.get_mut(first..).unwrap_or_default();
-                        entries.sort_unstable_by(|one, other| other.key().cmp(one.key()));
+                        entries.sort_unstable_by(|one, other| {
+                            let (one, other) = (one.key(), other.key());
+                            let words = order_word(other).cmp(&order_word(one));
+                            words.then_with(|| other.cmp(one))
+                        });
                     }
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use meshaccel_core::word::order_word;
 use pyo3::ffi;
 
 /// How many parts are read at once, unless they have to be sorted. While some are written, what
@@ -28,7 +29,7 @@ impl<'a> Part<'a> {
     #[inline]
     pub fn entry(key: &'a [u8], value: *mut ffi::PyObject, is_sorted: bool) -> Self {
         prefetch(value);
-        let prefix = if is_sorted { prefix(key) } else { 0 };
+        let prefix = if is_sorted { order_word(key) } else { 0 };
         Self { key, prefix, value }
     }
 
@@ -52,28 +53,6 @@ pub fn sort(entries: &mut [Part<'_>]) {
             Ordering::Greater
         }
     });
-}
-
-#[inline]
-fn prefix(key: &[u8]) -> u64 {
-    if let Some(first) = key.first_chunk() {
-        return u64::from_be_bytes(*first);
-    }
-    // The last and the first bytes, which overlap if they are not all.
-    let len = key.len();
-    let high = |bytes: u64, width: usize| bytes << (64 - 8 * width);
-    match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
-        (Some(first), Some(last)) => {
-            let last = high(u64::from(u32::from_be_bytes(*last)), 4) >> (8 * (len - 4));
-            high(u64::from(u32::from_be_bytes(*first)), 4) | last
-        }
-        _ => key
-            .iter()
-            .zip([56_u32, 48, 40])
-            .fold(0, |prefix, (byte, shift)| {
-                prefix | u64::from(*byte) << shift
-            }),
-    }
 }
 
 /// Say that an object will be read soon.

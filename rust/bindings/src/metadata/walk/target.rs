@@ -19,6 +19,9 @@ pub trait Target<'a>: Sink<'a> {
     fn keep(&mut self, bytes: &[u8]) -> &'a [u8];
 }
 
+/// Most values have more tokens.
+const TOKENS: usize = 128;
+
 /// Writes a tape to be used with one pool.
 pub struct Recorder<'a> {
     pub tape: Tape<'a>,
@@ -30,7 +33,7 @@ pub struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     pub fn new(store: &'a Bump, home: Option<&'a Arc<Shared>>) -> Self {
         Self {
-            tape: Tape::default(),
+            tape: Tape::with_capacity(TOKENS),
             store,
             home,
         }
