@@ -129,8 +129,10 @@ impl Arena {
                     *rest = *chunk;
                 }
                 _ => {
-                    let text = self.texts.get(node.place, len).iter();
-                    rest.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+                    let text = self.texts.get(node.place, len);
+                    if let Some(rest) = rest.get_mut(..text.len()) {
+                        rest.copy_from_slice(text);
+                    }
                 }
             }
             if let Some(rest) = rest.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
