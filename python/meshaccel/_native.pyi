@@ -316,7 +316,8 @@ class MetadataView(Mapping[str, Any]):
         """Return the dict as JSON, in UTF-8, without spaces.
 
         Raises:
-            NoJsonFormError: It has a NaN, an infinity or a lone surrogate.
+            NoJsonFormError: It has a NaN, an infinity, a lone surrogate or an integer of more
+                than 4,300 digits.
         """
 
     def digest(self, algorithm: _Digest = "xxh3") -> str:

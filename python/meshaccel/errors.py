@@ -274,7 +274,10 @@ class InvalidMetadataJsonError(MetadataError, ValueError):
 
 
 class NoJsonFormError(MetadataError, ValueError):
-    """A value that JSON cannot express: NaN, an infinity, text with a lone surrogate."""
+    """A value that JSON cannot express: NaN, an infinity, text with a lone surrogate.
+
+    Nor are integers of more than 4,300 digits written, as no reader is sure to take them.
+    """
 
     def __init__(self, what: str) -> None:
         super().__init__(what)

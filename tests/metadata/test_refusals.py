@@ -19,6 +19,7 @@ from meshaccel.errors import (
     UnknownMetadataKeyError,
 )
 from meshaccel.metadata import MetadataPool
+from meshaccel.reference import metadata as reference
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -222,6 +223,20 @@ def test_what_json_cannot_express(value: object) -> None:
     pool = MetadataPool()
     with pytest.raises(NoJsonFormError):
         pool.get(pool.intern([value])).to_json()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_integers_are_written_as_long_as_they_are_read(sign: int) -> None:
+    """To write a million digits would take minutes, in which nobody else is served."""
+    for pool in (MetadataPool(), reference.MetadataPool()):
+        longest = sign * (10**4300 - 1)
+        view = pool.get(pool.intern([longest]))
+        assert pool.get(pool.intern_json(view.to_json())) == [longest]
+        for longer in (sign * 10**4300, sign * 10**1_000_000):
+            view = pool.get(pool.intern([longer]))
+            assert view == [longer]
+            with pytest.raises(NoJsonFormError, match="more than 4,300 digits"):
+                view.to_json()
 
 
 def test_every_refusal_is_a_metadata_error() -> None:

@@ -23,7 +23,7 @@ def orjson_default(value: object) -> object:
 
     Raises:
         TypeError: It is something else.
-        NoJsonFormError: It has a NaN, an infinity or a lone surrogate.
+        NoJsonFormError: It has a NaN, an infinity, a lone surrogate or a very long integer.
     """
     import orjson  # noqa: PLC0415 (whoever calls this has it; nobody else needs it)
 
@@ -35,7 +35,7 @@ def msgspec_hook(value: object) -> object:
 
     Raises:
         TypeError: It is something else.
-        NoJsonFormError: It has a NaN, an infinity or a lone surrogate.
+        NoJsonFormError: It has a NaN, an infinity, a lone surrogate or a very long integer.
     """
     import msgspec  # noqa: PLC0415 (as above)
 

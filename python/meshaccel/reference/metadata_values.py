@@ -145,7 +145,7 @@ def to_json(value: Frozen) -> bytes:
     """Return the JSON of a value.
 
     Raises:
-        NoJsonFormError: It has a NaN, an infinity or a lone surrogate.
+        NoJsonFormError: It has a NaN, an infinity, a lone surrogate or a very long integer.
     """
     try:
         text = json.dumps(thaw(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -153,7 +153,12 @@ def to_json(value: Frozen) -> bytes:
     except UnicodeEncodeError as error:
         raise NoJsonFormError("a string with a lone surrogate") from error
     except ValueError as error:
-        raise NoJsonFormError("a float that is not finite") from error
+        what = (
+            "an integer of more than 4,300 digits"
+            if "digits" in str(error)
+            else "a float that is not finite"
+        )
+        raise NoJsonFormError(what) from error
 
 
 def _at(value: Frozen, path: Sequence[str | int]) -> Any:

@@ -17,6 +17,8 @@ pub enum NoJson {
     NotFinite,
     /// A string with a lone surrogate.
     Surrogate,
+    /// An integer of more digits than are read.
+    TooLong,
 }
 
 impl fmt::Display for NoJson {
@@ -24,6 +26,7 @@ impl fmt::Display for NoJson {
         f.write_str(match self {
             Self::NotFinite => "a float that is not finite",
             Self::Surrogate => "a string with a lone surrogate",
+            Self::TooLong => "an integer of more than 4,300 digits",
         })
     }
 }
@@ -92,7 +95,10 @@ impl Graph {
                     Value::Bool(true) => out.append(b"true"),
                     Value::Bool(false) => out.append(b"false"),
                     Value::Int(value) => write_int(out, value),
-                    Value::Big(bytes) => out.append(to_decimal(bytes).as_bytes()),
+                    Value::Big(bytes) => {
+                        let digits = to_decimal(bytes).ok_or(NoJson::TooLong)?;
+                        out.append(digits.as_bytes());
+                    }
                     Value::Float(value) => {
                         write_float(out, value).map_err(|_| NoJson::NotFinite)?;
                     }

@@ -16,10 +16,22 @@ pub fn to_hex(bytes: &[u8]) -> String {
     BigInt::from_signed_bytes_le(bytes).to_str_radix(16)
 }
 
-/// Decimal digits behind an optional sign. Takes more than linear time.
+/// The most digits that are written: as many as are read. To convert takes more than linear time,
+/// in which nobody else would be served.
+pub const MAX_DIGITS: usize = 4300;
+
+/// A digit takes less than four bits.
+const MAX_BYTES: usize = MAX_DIGITS / 2;
+
+/// Decimal digits behind an optional sign. None if there are more than [`MAX_DIGITS`].
 #[must_use]
-pub fn to_decimal(bytes: &[u8]) -> String {
-    BigInt::from_signed_bytes_le(bytes).to_string()
+pub fn to_decimal(bytes: &[u8]) -> Option<String> {
+    if bytes.len() > MAX_BYTES {
+        return None;
+    }
+    let decimal = BigInt::from_signed_bytes_le(bytes).to_string();
+    let digits = decimal.trim_start_matches('-').len();
+    (digits <= MAX_DIGITS).then_some(decimal)
 }
 
 /// As [`from_hex`], of decimal digits.
