@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.metadata.test_properties import HASH_BITS, plain_of
 from tests.metadata.values import exact, values
 
+from meshaccel.errors import MetadataDepthError, PoolFull
 from meshaccel.metadata import MetadataPool
 from meshaccel.reference import metadata as reference
 
@@ -110,3 +111,67 @@ def test_views_of_another_pool_are_copied() -> None:
     del view, there
     assert here.get(key) == [{"a": [1.5, "b"]}] * 2
     assert here.stats().nodes == nodes
+
+
+@pytest.mark.parametrize("bits", HASH_BITS)
+@given(st.lists(values, min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_parts_that_are_one_object_are_what_copies_are(
+    bits: int, parts: list[Any], chance: random.Random
+) -> None:
+    """Each level refers to those before it, so that all of them come again in many places."""
+    shared: list[Any] = [*parts, list(range(20)), {str(number): number for number in range(20)}]
+    for level in range(6):
+        some = [chance.choice(shared) for _ in range(3)]
+        shared.append(some if level % 2 else dict(zip("abc", some, strict=True)))
+    value = [*shared, shared[-1]]
+    pool = MetadataPool(hash_bits=bits)
+    key = pool.intern(value)
+    assert exact(plain_of(pool.get(key))) == exact(value)
+    unshared = unfolded(value)
+    assert pool.intern(unshared) == key == pool.reintern(key, value) == pool.reintern(key, unshared)
+    assert pool.get(key) == value == pool.get(key)
+    assert pool.get(key) != [*value[:-1], [shared[-1]]]
+    assert pool.digest(value) == pool.get(key).digest()
+    pool.release(key)
+    pool.release(key)
+    assert pool.stats().nodes == 0
+
+
+def unfolded(value: Any) -> Any:
+    """Return a copy of which no two parts are one object."""
+    if isinstance(value, dict):
+        return {key: unfolded(item) for key, item in value.items()}
+    return [unfolded(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    "level", [lambda below: [below, below], lambda below: {"a": below, "b": below}]
+)
+def test_parts_that_are_one_object_are_read_once(level: Any) -> None:
+    value: Any = ["leaf"]
+    for _ in range(DEEP):
+        value = level(value)
+    pool = MetadataPool(max_nodes=DEEP + 10, max_bytes=100_000)
+    key = pool.intern(value)
+    assert pool.intern(value) == key == pool.reintern(key, value)
+    view = pool.get(key)
+    assert view == value
+    assert view != level(value)
+    full = MetadataPool(max_nodes=DEEP)
+    with pytest.raises(PoolFull):
+        full.intern(value)
+    assert full.stats().nodes == 0
+
+
+def test_depth_counts_wherever_a_part_comes_again() -> None:
+    tall: Any = list(range(20))
+    for _ in range(5):
+        tall = [tall]
+    pool = MetadataPool(max_depth=10)
+    pool.intern([tall, [[[tall]]]])
+    with pytest.raises(MetadataDepthError):
+        pool.intern([tall, [[[[tall]]]]])
+    again = [tall, tall]
+    with pytest.raises(MetadataDepthError):
+        pool.intern([again, [[[again]]]])
+    pool.intern([again, [[again]]])

@@ -5,6 +5,8 @@
 //! Python `str` has a form. Integers beyond 64 bits are two's complement, little endian and of
 //! minimal length.
 
+use hashbrown::HashSet;
+
 use crate::intern::Ref;
 
 pub mod big;
@@ -70,6 +72,29 @@ pub enum Token<'a> {
     Close,
     /// A value that is in the pool already.
     Node(Ref),
+    /// The list or dict that ends at this place, once more.
+    Again(usize),
+}
+
+impl<'a> Token<'a> {
+    /// Write what it says to a sink. Returns false if it refers to a value elsewhere.
+    #[inline]
+    pub fn write<S: Sink<'a>>(self, sink: &mut S) -> bool {
+        match self {
+            Self::Null => sink.null(),
+            Self::Bool(value) => sink.boolean(value),
+            Self::Int(value) => sink.int(value),
+            Self::Big(value) => sink.big(value),
+            Self::Float(value) => sink.float(value),
+            Self::Text(value) => sink.text(value),
+            Self::Key(value) => sink.key(value),
+            Self::List { .. } => sink.open_list(),
+            Self::Dict { .. } => sink.open_dict(),
+            Self::Close => sink.close(),
+            Self::Node(_) | Self::Again(_) => return false,
+        }
+        true
+    }
 }
 
 /// Where the value after the one at `at` begins.
@@ -87,6 +112,8 @@ pub struct Tape<'a> {
     /// The lists and dicts that are open.
     open: Vec<usize>,
     depth: usize,
+    /// Where those end that come again.
+    repeated: HashSet<usize>,
 }
 
 impl<'a> Tape<'a> {
@@ -134,23 +161,15 @@ impl<'a> Tape<'a> {
         self.close();
     }
 
-    /// Write the value to a sink. `node` writes the values that are in the pool already.
-    pub fn replay<S: Sink<'a>>(&self, sink: &mut S, mut node: impl FnMut(Ref, &mut S)) {
-        for token in &self.tokens {
-            match *token {
-                Token::Null => sink.null(),
-                Token::Bool(value) => sink.boolean(value),
-                Token::Int(value) => sink.int(value),
-                Token::Big(value) => sink.big(value),
-                Token::Float(value) => sink.float(value),
-                Token::Text(value) => sink.text(value),
-                Token::Key(value) => sink.key(value),
-                Token::List { .. } => sink.open_list(),
-                Token::Dict { .. } => sink.open_dict(),
-                Token::Close => sink.close(),
-                Token::Node(value) => node(value, sink),
-            }
-        }
+    /// Add the list or dict that ended at some place once more.
+    pub fn again(&mut self, close: usize) {
+        self.repeated.insert(close);
+        self.push(Token::Again(close));
+    }
+
+    /// Whether the list or dict that ends at some place comes again.
+    pub(crate) fn comes_again(&self, close: usize) -> bool {
+        !self.repeated.is_empty() && self.repeated.contains(&close)
     }
 
     fn push(&mut self, token: Token<'a>) {

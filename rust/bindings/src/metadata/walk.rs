@@ -2,17 +2,19 @@
 
 mod part;
 mod target;
+mod text;
 
 use std::ffi::CString;
-use std::ptr;
 
+use hashbrown::HashMap;
 use meshaccel_core::tape::big;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
 use super::quiet::Quiet;
 use super::view::handle_of;
-use part::{BATCH, Part};
+use part::{Part, entries, items};
+use text::text;
 
 pub use target::{Hashing, Recorder, Target};
 
@@ -52,6 +54,10 @@ struct Open {
     first: usize,
     /// Which of them is written next.
     part: usize,
+    /// Where it begins in what is written.
+    start: usize,
+    /// How many levels there are within it.
+    height: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -76,7 +82,8 @@ pub unsafe fn walk<'a, 'py, T: Target<'a>>(
     let mut walker = Walker {
         py: value.py(),
         open: Vec::with_capacity(16),
-        parts: Vec::with_capacity(2 * BATCH.cast_unsigned()),
+        parts: Vec::with_capacity(PARTS),
+        seen: HashMap::new(),
         rules,
         target,
     };
@@ -90,9 +97,26 @@ struct Walker<'a, 't, 'py, T> {
     open: Vec<Open>,
     /// Parts of what is open, read and not yet written.
     parts: Vec<Part<'a>>,
+    /// What has other owners than what it was found in, and so may be found again.
+    seen: HashMap<*mut ffi::PyObject, Seen>,
     rules: Rules,
     target: &'t mut T,
 }
+
+/// A list or dict that was written.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Where it ends in what was written.
+    close: usize,
+    /// How many levels it has.
+    height: usize,
+}
+
+/// Most values never have more parts waiting.
+const PARTS: usize = 64;
+
+/// What is written in fewer tokens is not worth remembering.
+const SMALL: usize = 16;
 
 impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
     /// # Safety
@@ -104,8 +128,8 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
             let Some(&part) = self.parts.get(open.part) else {
                 // SAFETY: passed on.
                 if !unsafe { self.read()? } {
-                    self.target.close();
-                    self.open.pop();
+                    // SAFETY: passed on.
+                    unsafe { self.close() };
                 }
                 continue;
             };
@@ -207,9 +231,18 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
     /// # Safety
     /// The object is of this kind, and as for `run`.
     unsafe fn open(&mut self, object: *mut ffi::PyObject, kind: Kind) -> Result<(), Refusal> {
+        if let Some(&seen) = self.seen.get(&object) {
+            if self.open.len() + seen.height > self.rules.max_depth {
+                return Err(Refusal::TooDeep);
+            }
+            self.target.again(seen.close);
+            self.raise(seen.height);
+            return Ok(());
+        }
         if self.open.len() >= self.rules.max_depth {
             return Err(Refusal::TooDeep);
         }
+        let start = self.target.written();
         match kind {
             Kind::Dict => self.target.open_dict(),
             Kind::List | Kind::Tuple => self.target.open_list(),
@@ -221,8 +254,35 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
             next: 0,
             first,
             part: first,
+            start,
+            height: 0,
         });
         Ok(())
+    }
+
+    /// # Safety
+    /// As for `run`.
+    unsafe fn close(&mut self) {
+        let close = self.target.written();
+        self.target.close();
+        let Some(closed) = self.open.pop() else {
+            return;
+        };
+        let height = closed.height + 1;
+        self.raise(height);
+        // SAFETY: the object is alive.
+        let owners = unsafe { ffi::Py_REFCNT(closed.object) };
+        let is_part = !self.open.is_empty();
+        if T::REPEATS && is_part && owners != 1 && close - closed.start >= SMALL {
+            self.seen.insert(closed.object, Seen { close, height });
+        }
+    }
+
+    /// Count the levels of a part of what is open.
+    fn raise(&mut self, height: usize) {
+        if let Some(parent) = self.open.last_mut() {
+            parent.height = parent.height.max(height);
+        }
     }
 
     /// # Safety
@@ -260,102 +320,6 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
         let bytes = big::from_hex(&digits)?;
         Some(self.target.keep(&bytes))
     }
-}
-
-/// Read the next items of a list or tuple.
-///
-/// # Safety
-/// As for `run`; the functions are those for the kind of the object.
-#[inline]
-unsafe fn items(
-    open: &mut Open,
-    parts: &mut Vec<Part<'_>>,
-    size: unsafe extern "C" fn(*mut ffi::PyObject) -> ffi::Py_ssize_t,
-    item: unsafe extern "C" fn(*mut ffi::PyObject, ffi::Py_ssize_t) -> *mut ffi::PyObject,
-) {
-    // SAFETY: the object is of this kind.
-    let rest = unsafe { size(open.object) } - open.next;
-    for _ in 0..rest.min(BATCH) {
-        // SAFETY: as above, and it is no shorter than it was.
-        let value = unsafe { item(open.object, open.next) };
-        open.next += 1;
-        parts.push(Part::item(value));
-    }
-}
-
-/// Read the next entries of a dict; all of them if they are to be sorted.
-///
-/// # Safety
-/// As for `run`; the object is a dict.
-#[inline]
-unsafe fn entries<'a, T: Target<'a>>(
-    open: &mut Open,
-    parts: &mut Vec<Part<'a>>,
-    target: &mut T,
-) -> Result<(), Refusal> {
-    let most = if T::SORTED { isize::MAX } else { BATCH };
-    for _ in 0..most {
-        let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
-        let next = &raw mut open.next;
-        // SAFETY: it is a dict, which nobody changes meanwhile.
-        if unsafe { ffi::PyDict_Next(open.object, next, &raw mut key, &raw mut value) } == 0 {
-            break;
-        }
-        // SAFETY: the key lives as long as the dict.
-        if unsafe { ffi::PyUnicode_CheckExact(key) } == 0 {
-            return Err(Refusal::NotPlain);
-        }
-        // SAFETY: it is a str that lives for `'a`.
-        let key = unsafe { text(key, target) };
-        parts.push(Part::entry(key, value, T::SORTED));
-    }
-    if T::SORTED
-        && let Some(entries) = parts.get_mut(open.first..)
-    {
-        part::sort(entries);
-    }
-    Ok(())
-}
-
-/// # Safety
-/// The object is a str that lives and stays as it is for `'a`.
-#[inline]
-unsafe fn text<'a, T: Target<'a>>(object: *mut ffi::PyObject, target: &mut T) -> &'a [u8] {
-    let mut len = 0;
-    // SAFETY: it is a str.
-    let utf8 = unsafe { ffi::PyUnicode_AsUTF8AndSize(object, &raw mut len) };
-    if utf8.is_null() {
-        // SAFETY: passed on.
-        return unsafe { surrogates(object, target) };
-    }
-    // SAFETY: the str holds its UTF-8 as long as it lives.
-    unsafe { std::slice::from_raw_parts(utf8.cast(), len.cast_unsigned()) }
-}
-
-/// # Safety
-/// The object is a str.
-#[cold]
-unsafe fn surrogates<'a, T: Target<'a>>(object: *mut ffi::PyObject, target: &mut T) -> &'a [u8] {
-    let mut bytes = Vec::new();
-    // SAFETY: the GIL is held; it is a str, of whose length each index is checked.
-    unsafe {
-        ffi::PyErr_Clear();
-        let len = ffi::PyUnicode_GetLength(object);
-        for index in 0..len {
-            encode(ffi::PyUnicode_ReadChar(object, index), &mut bytes);
-        }
-    }
-    target.keep(&bytes)
-}
-
-/// Append a code point as UTF-8 would, lone surrogates too.
-fn encode(code: u32, bytes: &mut Vec<u8>) {
-    if let Some(char) = char::from_u32(code) {
-        bytes.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
-        return;
-    }
-    let low = |shift: u32| u8::try_from(code >> shift & 0x3f).unwrap_or_default() | 0x80;
-    bytes.extend_from_slice(&[0xe0 | 0x0d, low(6), low(0)]);
 }
 
 /// A Python int of two's complement bytes.

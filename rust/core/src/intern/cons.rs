@@ -1,5 +1,7 @@
 //! From a tape to nodes, innermost first, so that no value is looked up before its parts are.
 
+use hashbrown::HashMap;
+
 use super::arena::Arena;
 use super::hash::{ContentHasher, Hashes};
 use super::limits::{Full, Limits};
@@ -46,11 +48,21 @@ impl Graph {
             return Some(value);
         }
         let mut hasher = ContentHasher::new(self.arena.hashes);
-        tape.replay(&mut hasher, |value, hasher| {
-            hasher.add(self.arena.hash(value));
-        });
+        let mut known: HashMap<usize, u32> = HashMap::new();
+        for (place, token) in tape.tokens().iter().enumerate() {
+            match *token {
+                Token::Node(value) => hasher.add(self.arena.hash(value)),
+                Token::Again(close) => hasher.add(*known.get(&close)?),
+                token => {
+                    token.write(&mut hasher);
+                }
+            }
+            if tape.comes_again(place) {
+                known.insert(place, hasher.last());
+            }
+        }
         let is_same = |value| self.is_same(tape, value);
-        self.arena.find(hasher.finish(), is_same)
+        self.arena.find(hasher.last(), is_same)
     }
 
     /// The value of a tape, with one more ref.
@@ -58,10 +70,15 @@ impl Graph {
     /// On an error nothing has changed.
     pub(super) fn intern(&mut self, tape: &Tape<'_>) -> Result<Ref, Full> {
         let mut building = Building::default();
-        for token in tape.tokens() {
+        for (place, token) in tape.tokens().iter().enumerate() {
             if let Err(full) = self.step(&mut building, token) {
                 self.release(building.parts.iter().map(|part| part.value));
                 return Err(full);
+            }
+            if tape.comes_again(place)
+                && let Some(part) = building.parts.last()
+            {
+                building.known.insert(place, *part);
             }
         }
         Ok(building.parts.pop().map_or(Ref::NULL, |part| part.value))
@@ -76,6 +93,13 @@ impl Graph {
         let hashes = self.arena.hashes;
         let part = match *token {
             Token::Null | Token::Bool(_) | Token::Node(_) => return Ok(()),
+            Token::Again(close) => match building.known.get(&close) {
+                Some(&part) => {
+                    self.arena.retain(part.value);
+                    part
+                }
+                None => return Ok(()),
+            },
             Token::Int(value) => {
                 let content = Content::Int(value);
                 self.scalar(content, hashes.int(value), Plain::int(value))?
@@ -241,6 +265,8 @@ struct Building {
     parts: Vec<Part>,
     /// Where the parts of each begin, and whether it is a dict.
     open: Vec<(usize, bool)>,
+    /// Those that come again, by where they end.
+    known: HashMap<usize, Part>,
     entries: Vec<Entry>,
     values: Vec<Ref>,
 }

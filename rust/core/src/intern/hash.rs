@@ -103,7 +103,7 @@ const KEYS: usize = 32;
 #[derive(Debug)]
 pub(super) struct ContentHasher<'a> {
     hashes: Hashes,
-    value: u32,
+    last: u32,
     key: u64,
     open: Vec<Open>,
     /// Hashes of keys by where they are: most sources have each key once and refer to it often.
@@ -122,21 +122,23 @@ impl ContentHasher<'_> {
     pub(super) fn new(hashes: Hashes) -> Self {
         Self {
             hashes,
-            value: 0,
+            last: 0,
             key: 0,
             open: Vec::with_capacity(16),
             keys: [(&[], 0); KEYS],
         }
     }
 
-    pub(super) fn finish(&self) -> u32 {
-        self.value
+    /// The hash of the last value, which may have been a list or dict.
+    pub(super) fn last(&self) -> u32 {
+        self.last
     }
 
     /// Add a value of which the hash is known.
     pub(super) fn add(&mut self, hash: u32) {
+        self.last = hash;
         match self.open.last_mut() {
-            None => self.value = hash,
+            None => {}
             Some(open) if open.is_dict => open.parts.entry(self.key, hash),
             Some(open) => open.parts.item(hash),
         }

@@ -1,5 +1,7 @@
 //! Whether a tape and an interned value are equal: what a hash cannot tell.
 
+use hashbrown::HashMap;
+
 use super::cons::Graph;
 use super::node::Content;
 use super::refs::{Kind, Ref};
@@ -9,6 +11,8 @@ use crate::tape::{Tape, Token};
 
 /// A list or dict whose items are being compared.
 struct Open<'a> {
+    /// The list or dict itself.
+    itself: Ref,
     refs: &'a [Ref],
     /// If it is a dict.
     shape: Option<ShapeId>,
@@ -23,10 +27,16 @@ impl Graph {
     pub(super) fn is_same(&self, tape: &Tape<'_>, value: Ref) -> bool {
         let mut open: Vec<Open<'_>> = Vec::new();
         let mut root = Some(value);
-        for token in tape.tokens() {
+        let mut known: HashMap<usize, Ref> = HashMap::new();
+        for (place, token) in tape.tokens().iter().enumerate() {
             match *token {
                 Token::Close => match open.pop() {
-                    Some(closed) if closed.seen == closed.refs.len() => continue,
+                    Some(closed) if closed.seen == closed.refs.len() => {
+                        if tape.comes_again(place) {
+                            known.insert(place, closed.itself);
+                        }
+                        continue;
+                    }
                     _ => return false,
                 },
                 Token::Key(key) => {
@@ -51,6 +61,13 @@ impl Graph {
             };
             if let Some(parent) = open.last_mut() {
                 parent.seen += 1;
+            }
+            if let Token::Again(close) = token {
+                // Equal values are one.
+                if known.get(close) != Some(&expected) {
+                    return false;
+                }
+                continue;
             }
             match self.opened(token, expected) {
                 Compared::Equal => {}
@@ -77,12 +94,14 @@ impl Graph {
             (Token::Big(bytes), Some(Content::Big(known))) => (*bytes == known).into(),
             (Token::Node(value), _) => (*value == expected).into(),
             (Token::List { .. }, Some(Content::List(refs))) => Compared::Opened(Open {
+                itself: expected,
                 refs,
                 shape: None,
                 seen: 0,
                 value: None,
             }),
             (Token::Dict { .. }, Some(Content::Dict(shape, refs))) => Compared::Opened(Open {
+                itself: expected,
                 refs,
                 shape: Some(shape),
                 seen: 0,

@@ -13,6 +13,12 @@ use crate::metadata::shared::{Handle, Shared};
 pub trait Target<'a>: Sink<'a> {
     /// Whether the entries of dicts have to come sorted by key.
     const SORTED: bool;
+    /// Whether what was written can be referred to.
+    const REPEATS: bool;
+    /// How many tokens were written; 0 if they cannot be referred to.
+    fn written(&self) -> usize;
+    /// Write the list or dict whose end is at some token once more.
+    fn again(&mut self, close: usize);
     /// A value of some pool.
     fn handle(&mut self, handle: &'a Handle);
     /// Bytes that live as long as those of the value that is walked.
@@ -58,6 +64,15 @@ impl<'a> Sink<'a> for Recorder<'a> {
 
 impl<'a> Target<'a> for Recorder<'a> {
     const SORTED: bool = false;
+    const REPEATS: bool = true;
+
+    fn written(&self) -> usize {
+        self.tape.tokens().len()
+    }
+
+    fn again(&mut self, close: usize) {
+        self.tape.again(close);
+    }
 
     fn handle(&mut self, handle: &'a Handle) {
         if self.home.is_some_and(|home| handle.is_of(home)) {
@@ -123,6 +138,13 @@ impl<'a, H: Hasher> Sink<'a> for Hashing<'a, H> {
 
 impl<'a, H: Hasher> Target<'a> for Hashing<'a, H> {
     const SORTED: bool = true;
+    const REPEATS: bool = false;
+
+    fn written(&self) -> usize {
+        0
+    }
+
+    fn again(&mut self, _: usize) {}
 
     fn handle(&mut self, handle: &'a Handle) {
         let pool = handle.shared.lock();
