@@ -259,11 +259,12 @@ fn sha256_text(digest: &[u8]) -> String {
 /// A digest in hexadecimal digits, behind the name of its kind.
 fn named(kind: &str, digest: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(kind.len() + 2 * digest.len());
-    text.push_str(kind);
-    for byte in digest {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    let mut text = Vec::with_capacity(kind.len() + 2 * digest.len());
+    text.extend_from_slice(kind.as_bytes());
+    text.resize(kind.len() + 2 * digest.len(), b'0');
+    let digits = text.get_mut(kind.len()..).unwrap_or_default();
+    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(digest) {
+        *pair = [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
     }
-    text
+    String::from_utf8(text).unwrap_or_default()
 }

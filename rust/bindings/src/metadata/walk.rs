@@ -113,7 +113,7 @@ struct Seen {
 }
 
 /// Most values never have more parts waiting.
-const PARTS: usize = 64;
+const PARTS: usize = 32;
 
 /// What is written in fewer tokens is not worth remembering.
 const SMALL: usize = 16;
@@ -231,7 +231,9 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
     /// # Safety
     /// The object is of this kind, and as for `run`.
     unsafe fn open(&mut self, object: *mut ffi::PyObject, kind: Kind) -> Result<(), Refusal> {
-        if let Some(&seen) = self.seen.get(&object) {
+        if T::REPEATS
+            && let Some(&seen) = self.seen.get(&object)
+        {
             if self.open.len() + seen.height > self.rules.max_depth {
                 return Err(Refusal::TooDeep);
             }
@@ -268,12 +270,15 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
         let Some(closed) = self.open.pop() else {
             return;
         };
+        if !T::REPEATS {
+            return;
+        }
         let height = closed.height + 1;
         self.raise(height);
         // SAFETY: the object is alive.
         let owners = unsafe { ffi::Py_REFCNT(closed.object) };
         let is_part = !self.open.is_empty();
-        if T::REPEATS && is_part && owners != 1 && close - closed.start >= SMALL {
+        if is_part && owners != 1 && close - closed.start >= SMALL {
             self.seen.insert(closed.object, Seen { close, height });
         }
     }

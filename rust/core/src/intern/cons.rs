@@ -10,7 +10,7 @@ use super::plain::Plain;
 use super::refs::Ref;
 use super::shapes::{Entry, Shapes};
 use crate::digest::float_bits;
-use crate::tape::{Tape, Token};
+use crate::tape::{Sink, Tape, Token};
 
 /// The nodes and the shapes of their dicts, which hold each other.
 #[derive(Debug)]
@@ -53,12 +53,15 @@ impl Graph {
             match *token {
                 Token::Node(value) => hasher.add(self.arena.hash(value)),
                 Token::Again(close) => hasher.add(*known.get(&close)?),
+                Token::Close => {
+                    hasher.close();
+                    if tape.comes_again(place) {
+                        known.insert(place, hasher.last());
+                    }
+                }
                 token => {
                     token.write(&mut hasher);
                 }
-            }
-            if tape.comes_again(place) {
-                known.insert(place, hasher.last());
             }
         }
         let is_same = |value| self.is_same(tape, value);
