@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from benches.metadata.fleet import CATALOGUE
 from benches.metadata.memory import WAYS, growth
+from benches.metadata.pages import pages
 from benches.metadata.speed import SIZES, Table, cold, hot, records
 
 FLEETS = {1_000: 97.5, 10_000: 98.0, 100_000: 98.3}
@@ -59,7 +60,7 @@ def speed(sizes: list[int], rounds: int, burst_s: float) -> Iterator[str]:
     """Yield lines on how many times faster than others ours is."""
     found = records()
     tables: list[Table] = [table for size in sizes for table in hot(size, found[size])]
-    for table in [*tables, *cold()]:
+    for table in [*tables, *cold(), *pages()]:
         table.measure(rounds, burst_s)
         yield from table.lines()
 
