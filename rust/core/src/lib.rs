@@ -1,4 +1,5 @@
 //! The algorithms of meshaccel, free of Python and of `unsafe`.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod group;
