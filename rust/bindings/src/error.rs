@@ -8,10 +8,32 @@ use pyo3::types::{PyMemoryView, PyTuple};
 mod python {
     use pyo3::import_exception;
 
+    import_exception!(meshaccel.errors, CacheNameError);
+    import_exception!(meshaccel.errors, CacheOptionError);
+    import_exception!(meshaccel.errors, ForeignFlightError);
     import_exception!(meshaccel.errors, NullKeyError);
     import_exception!(meshaccel.errors, RowTypeError);
     import_exception!(meshaccel.errors, RowWidthError);
     import_exception!(meshaccel.errors, UnhashableKeyError);
+}
+
+/// Something else than exactly `str` where `role` is wanted.
+pub fn name_type(role: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    python::CacheNameError::new_err((role.to_owned(), type_name(value)))
+}
+
+/// An option of a cache out of its range.
+pub fn cache_option<T>(name: &str, range: &str, value: T) -> PyErr
+where
+    T: Send + Sync + 'static,
+    (String, String, T): pyo3::PyErrArguments,
+{
+    python::CacheOptionError::new_err((name.to_owned(), range.to_owned(), value))
+}
+
+/// A flight of another cache.
+pub fn foreign_flight() -> PyErr {
+    python::ForeignFlightError::new_err(())
 }
 
 /// A row without the key of its outermost record.

@@ -63,6 +63,18 @@ pub struct Limits {
     pub weight: Option<u64>,
 }
 
+/// Something is to be taken out first.
+#[derive(Debug, Clone, Copy)]
+pub struct Untidy;
+
+/// Where the entry of a key is.
+enum Located {
+    At(u32),
+    Nowhere,
+    /// Here, but its time is up or it was invalidated.
+    Gone(u32),
+}
+
 /// Values by key, dropped by tag, evicted by S3-FIFO when the cache is full.
 #[derive(Debug)]
 pub struct TagCache<K, V> {
@@ -113,27 +125,38 @@ impl<K, V> TagCache<K, V> {
         now: impl FnOnce() -> u64,
         removed: &mut Removed<V>,
     ) -> Option<&V> {
-        let Some(slot) = self.find(name) else {
-            self.counters.misses += 1;
-            self.reclaim(STEPS_PER_WRITE, removed);
-            return None;
-        };
-        let entry = &self.slab[slot];
-        if entry.is_timed() {
-            let now = now();
-            if entry.deadline() <= now || self.tags.is_dying(entry.edges) {
-                return self.miss(slot, removed);
+        match self.locate(name, now) {
+            Located::At(slot) => self.hit(slot),
+            Located::Nowhere => {
+                self.counters.misses += 1;
+                self.reclaim(STEPS_PER_WRITE, removed);
+                None
             }
-            if entry.is_idle_timed() {
-                self.put_off(slot, now);
+            Located::Gone(slot) => {
+                self.counters.misses += 1;
+                self.bury(slot, removed);
+                None
             }
-        } else if self.tags.is_dying(entry.edges) {
-            return self.miss(slot, removed);
         }
-        self.counters.hits += 1;
-        let entry = &mut self.slab[slot];
-        entry.hit();
-        entry.kept.as_ref().map(|(_, value)| value)
+    }
+
+    /// As [`TagCache::get`], for a caller that is in a hurry: takes nothing out and drops nothing.
+    /// `Err` if something is to be taken out; then nothing was noted, and `get` is to be called.
+    #[inline]
+    #[expect(clippy::missing_errors_doc, reason = "it is no error")]
+    pub fn get_quickly(
+        &mut self,
+        name: &impl Name<K>,
+        now: impl FnOnce() -> u64,
+    ) -> Result<Option<&V>, Untidy> {
+        match self.locate(name, now) {
+            Located::At(slot) => Ok(self.hit(slot)),
+            Located::Nowhere if !self.tags.any_dying() => {
+                self.counters.misses += 1;
+                Ok(None)
+            }
+            _ => Err(Untidy),
+        }
     }
 
     /// When the entry of a key expires, `None` inside for never. Not a use of it.
@@ -186,9 +209,8 @@ impl<K, V> TagCache<K, V> {
 
     /// Drop everything, at once. What is under way is outlived. Counters go on.
     ///
-    /// Returns what the entries were kept in, to be dropped where foreign code may run.
-    #[must_use]
-    pub fn clear(&mut self) -> impl Sized + use<K, V> {
+    /// Returns the values, to be dropped where foreign code may run.
+    pub fn clear(&mut self) -> impl Iterator<Item = V> + use<K, V> {
         self.flights.advance();
         self.flights.note_everything();
         self.table = HashTable::new();
@@ -198,7 +220,7 @@ impl<K, V> TagCache<K, V> {
         self.weights = Vec::new();
         self.idle = HashMap::new();
         self.dying = 0;
-        std::mem::replace(&mut self.slab, Slab::new())
+        std::mem::replace(&mut self.slab, Slab::new()).into_values()
     }
 
     /// Begin to compute a value. Everything that is noted until [`TagCache::end_flight`] takes
@@ -219,6 +241,36 @@ impl<K, V> TagCache<K, V> {
         self.flights.outlived(began, key.into_iter().chain(tags))
     }
 
+    #[inline]
+    fn locate(&mut self, name: &impl Name<K>, now: impl FnOnce() -> u64) -> Located {
+        let Some(slot) = self.find(name) else {
+            return Located::Nowhere;
+        };
+        let entry = &self.slab[slot];
+        if self.tags.is_dying(entry.edges) {
+            return Located::Gone(slot);
+        }
+        if entry.is_timed() {
+            let now = now();
+            if entry.deadline() <= now {
+                return Located::Gone(slot);
+            }
+            if entry.is_idle_timed() {
+                self.put_off(slot, now);
+            }
+        }
+        Located::At(slot)
+    }
+
+    #[inline]
+    fn hit(&mut self, slot: u32) -> Option<&V> {
+        self.counters.hits += 1;
+        let entry = &mut self.slab[slot];
+        entry.hit();
+        entry.kept.as_ref().map(|(_, value)| value)
+    }
+
+    #[inline]
     fn find(&self, name: &impl Name<K>) -> Option<u32> {
         let hash = fold(name.hash());
         let is_it = |&slot: &u32| {

@@ -18,13 +18,6 @@ impl<K, V> TagCache<K, V> {
         None
     }
 
-    /// A read came upon an entry that is gone.
-    pub(super) fn miss(&mut self, slot: u32, removed: &mut Removed<V>) -> Option<&V> {
-        self.counters.misses += 1;
-        self.bury(slot, removed);
-        None
-    }
-
     /// Take out entries whose time is up, in so many steps of the wheel; returns the steps made.
     pub(super) fn expire(&mut self, steps: usize, removed: &mut Removed<V>) -> usize {
         if self.wheel.is_empty() {
@@ -87,7 +80,7 @@ impl<K, V> TagCache<K, V> {
     }
 
     /// Take out an entry that has expired or was invalidated.
-    fn bury(&mut self, slot: u32, removed: &mut Removed<V>) {
+    pub(super) fn bury(&mut self, slot: u32, removed: &mut Removed<V>) {
         let was_invalidated = self.tags.is_dying(self.slab[slot].edges);
         self.counters.expired += u64::from(!was_invalidated);
         removed.extend(self.remove_slot(slot));

@@ -151,6 +151,11 @@ impl<K, V> Slab<K, V> {
         kept
     }
 
+    pub fn into_values(self) -> impl Iterator<Item = V> {
+        let kept = self.entries.into_iter().filter_map(|entry| entry.kept);
+        kept.map(|(_, value)| value)
+    }
+
     /// The entries and their slots, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &K, &V)> {
         (0u32..).zip(&self.entries).filter_map(|(slot, entry)| {

@@ -1,0 +1,89 @@
+//! `Flight`: the time in which a value is computed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::gc::PyVisit;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use pyo3::{PyTraverseError, intern};
+
+use super::TagCache;
+use super::text::{Named, collect};
+
+/// A computation under way: tells what was changed since it began.
+#[pyclass(frozen, module = "meshaccel.cache")]
+pub struct Flight {
+    cache: Py<TagCache>,
+    began: u64,
+    under_way: AtomicBool,
+}
+
+#[pymethods]
+impl Flight {
+    fn __enter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, _error: &Bound<'_, PyTuple>) {
+        self.end();
+    }
+
+    /// The cache's epoch when the flight began.
+    #[getter]
+    fn epoch(&self) -> u64 {
+        self.began
+    }
+
+    /// Whether a value with these tags may have been derived from what has changed.
+    #[pyo3(signature = (tags, key=None))]
+    fn outlived(&self, tags: &Bound<'_, PyAny>, key: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let tags = collect(tags, intern!(tags.py(), "a tag").to_str()?)?;
+        let tags = Named::all(&tags, "a tag")?;
+        let key = key
+            .map(|key| Named::new(key.as_borrowed(), "a key"))
+            .transpose()?;
+        let Some(began) = self.began_if_under_way() else {
+            return Ok(true);
+        };
+        let state = self.cache.get().lock();
+        Ok(state.has_outlived(began, key.as_ref(), &tags))
+    }
+
+    /// End the flight; nothing can be stored in it any more. Ending it again does nothing.
+    fn end(&self) {
+        if self.under_way.swap(false, Ordering::Relaxed) {
+            self.cache.get().lock().end_flight(self.began);
+        }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.cache)
+    }
+}
+
+impl Flight {
+    pub fn begin(cache: Py<TagCache>) -> Self {
+        let began = cache.get().lock().begin_flight();
+        Self {
+            cache,
+            began,
+            under_way: AtomicBool::new(true),
+        }
+    }
+
+    pub fn is_of(&self, cache: &TagCache) -> bool {
+        std::ptr::eq(self.cache.get(), cache)
+    }
+
+    /// What was noted since a flight that has ended is forgotten.
+    pub fn began_if_under_way(&self) -> Option<u64> {
+        self.under_way.load(Ordering::Relaxed).then_some(self.began)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
