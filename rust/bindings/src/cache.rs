@@ -88,7 +88,7 @@ impl TagCache {
     ) -> PyResult<Bound<'py, PyList>> {
         let py = keys.py();
         let keys = collect(keys, "keys")?;
-        let names = Named::all(&keys, "a key")?;
+        let names = Named::all(&keys, "key")?;
         let moment = self.clock.moment(py)?;
         let default = default.unwrap_or_else(|| py.None().into_bound(py));
         let mut removed = Removed::new();
@@ -120,12 +120,12 @@ impl TagCache {
         size: Option<u64>,
     ) -> PyResult<bool> {
         let py = key.py();
-        let name = Named::new(key.as_borrowed(), "a key")?;
+        let name = Named::new(key.as_borrowed(), "key")?;
         let tags = match tags {
             Some(tags) => collect(tags, "tags")?,
             None => PyTuple::empty(py),
         };
-        let tags = Named::all(&tags, "a tag")?;
+        let tags = Named::all(&tags, "tag")?;
         let lifetime = options::lifetime(ttl, idle_ttl, self.defaults)?;
         let weight = match (self.max_bytes, size) {
             (None, _) => 0,
@@ -163,7 +163,7 @@ impl TagCache {
         ttl: Option<f64>,
         idle_ttl: Option<f64>,
     ) -> PyResult<bool> {
-        let name = Named::new(key.as_borrowed(), "a key")?;
+        let name = Named::new(key.as_borrowed(), "key")?;
         let lifetime = options::lifetime(ttl, idle_ttl, self.defaults)?;
         let now = self.clock.moment(key.py())?.micros();
         let mut removed = Removed::new();
@@ -182,7 +182,7 @@ impl TagCache {
 
     #[pyo3(signature = (key, /))]
     fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let name = Named::new(key.as_borrowed(), "a key")?;
+        let name = Named::new(key.as_borrowed(), "key")?;
         let now = self.clock.moment(key.py())?.micros();
         let mut removed = Removed::new();
         let was_there = self.lock().remove(&name, now, &mut removed);
@@ -192,7 +192,7 @@ impl TagCache {
 
     #[pyo3(signature = (*tags))]
     fn invalidate_by_tag(&self, tags: &Bound<'_, PyTuple>) -> PyResult<usize> {
-        let tags = Named::all(tags, "a tag")?;
+        let tags = Named::all(tags, "tag")?;
         let mut removed = Removed::new();
         let gone = self.lock().invalidate(&tags, &mut removed);
         drop(removed);
@@ -310,7 +310,7 @@ impl TagCache {
     /// What `quick` leaves to be done.
     fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = key.py();
-        let name = Named::new(key.as_borrowed(), "a key")?;
+        let name = Named::new(key.as_borrowed(), "key")?;
         let moment = self.clock.moment(py)?;
         let mut removed = Removed::new();
         let found = self
@@ -323,7 +323,7 @@ impl TagCache {
 
     #[expect(clippy::option_option, reason = "no entry, or no deadline")]
     fn deadline(&self, key: &Bound<'_, PyAny>, now: Moment<'_>) -> PyResult<Option<Option<u64>>> {
-        let name = Named::new(key.as_borrowed(), "a key")?;
+        let name = Named::new(key.as_borrowed(), "key")?;
         Ok(self.lock().deadline(&name, || now.micros()))
     }
 }

@@ -22,6 +22,11 @@ pub fn name_type(role: &str, value: &Bound<'_, PyAny>) -> PyErr {
     python::CacheNameError::new_err((role.to_owned(), type_name(value)))
 }
 
+/// One `str` where a collection of them is wanted: its characters are hardly meant.
+pub fn lone_name(role: &str) -> PyErr {
+    python::CacheNameError::new_err((role.to_owned(), "one str in place of a collection"))
+}
+
 /// An option of a cache out of its range.
 pub fn cache_option<T>(name: &str, range: &str, value: T) -> PyErr
 where

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pyo3::PyTraverseError;
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use pyo3::{PyTraverseError, intern};
 
 use super::TagCache;
 use super::text::{Named, collect};
@@ -38,10 +38,10 @@ impl Flight {
     /// Whether a value with these tags may have been derived from what has changed.
     #[pyo3(signature = (tags, key=None))]
     fn outlived(&self, tags: &Bound<'_, PyAny>, key: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        let tags = collect(tags, intern!(tags.py(), "a tag").to_str()?)?;
-        let tags = Named::all(&tags, "a tag")?;
+        let tags = collect(tags, "tags")?;
+        let tags = Named::all(&tags, "tag")?;
         let key = key
-            .map(|key| Named::new(key.as_borrowed(), "a key"))
+            .map(|key| Named::new(key.as_borrowed(), "key"))
             .transpose()?;
         let Some(began) = self.began_if_under_way() else {
             return Ok(true);

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 use smallvec::SmallVec;
 
-use crate::error::name_type;
+use crate::error::{lone_name, name_type};
 
 /// A kept name.
 pub type Text = Py<PyString>;
@@ -88,8 +88,7 @@ pub fn collect<'py>(values: &Bound<'py, PyAny>, role: &str) -> PyResult<Bound<'p
         return Ok(list.to_tuple());
     }
     if values.is_instance_of::<PyString>() {
-        // Its characters are hardly meant.
-        return Err(name_type(role, values));
+        return Err(lone_name(role));
     }
     let values_given: Vec<_> = values.try_iter()?.collect::<PyResult<_>>()?;
     PyTuple::new(values.py(), values_given)
