@@ -80,7 +80,7 @@ def test_entries_expire_to_the_microsecond(kind: Any) -> None:
     clock.now += 0.499999
     assert "b" in cache
     clock.now += 0.000002
-    assert cache.get_many("abc".split() + ["a", "b", "c"]) == [None, 1, None, 3]
+    assert cache.get_many(["a", "b", "c"]) == [1, None, 3]
     assert cache.touch("a", ttl=100)
     assert not cache.touch("b")
     clock.now += 99
@@ -214,7 +214,7 @@ def test_names_are_exactly_str(kind: Any, name: Any) -> None:
             call()
         assert isinstance(caught.value, TypeError)
     assert (cache.get("a"), cache.keys(), cache.stats().tags) == (1, ["a"], 1)
-    with pytest.raises(errors.CacheNameError, match="tags: .* in place of a collection"):
+    with pytest.raises(errors.CacheNameError, match="tags: expected exactly str, got one str in place of a collection"):
         cache.set("a", 1, "abc")
     with pytest.raises(TypeError):
         cache.set("a", 1, 5)
