@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_what_is_set_is_there_until_it_is_deleted(kind: Any) -> None:
 def test_a_cached_none_is_no_miss(kind: Any) -> None:
     cache = kind(10)
     cache.set("a", None)
-    found: None | Miss = cache.get("a", MISS)
+    found: Miss | None = cache.get("a", MISS)
     assert found is None
     assert cache.get("b", MISS) is MISS
     assert cache.get_many(["b", "a"], MISS) == [MISS, None]
@@ -196,7 +197,7 @@ def test_stats(kind: Any) -> None:
 def test_names_are_exactly_str(kind: Any, name: Any) -> None:
     cache = kind(10)
     cache.set("a", 1, ["a"])
-    calls = [
+    calls: list[Callable[[], object]] = [
         lambda: cache.get(name),
         lambda: cache.get_many(["a", name]),
         lambda: cache.set(name, 2),
@@ -214,7 +215,7 @@ def test_names_are_exactly_str(kind: Any, name: Any) -> None:
             call()
         assert isinstance(caught.value, TypeError)
     assert (cache.get("a"), cache.keys(), cache.stats().tags) == (1, ["a"], 1)
-    with pytest.raises(errors.CacheNameError, match="tags: expected exactly str, got one str in place of a collection"):
+    with pytest.raises(errors.CacheNameError, match=r"tags: .* got one str in place"):
         cache.set("a", 1, "abc")
     with pytest.raises(TypeError):
         cache.set("a", 1, 5)
@@ -241,7 +242,11 @@ def test_options_out_of_range(kind: Any, options: dict[str, Any]) -> None:
 def test_times_out_of_range_change_nothing(kind: Any) -> None:
     cache = kind(10)
     cache.set("a", 1)
-    for call in (lambda: cache.set("a", 2, ttl=0), lambda: cache.touch("a", idle_ttl=math.nan)):
+    calls: list[Callable[[], object]] = [
+        lambda: cache.set("a", 2, ttl=0),
+        lambda: cache.touch("a", idle_ttl=math.nan),
+    ]
+    for call in calls:
         with pytest.raises(errors.CacheOptionError):
             call()
     assert cache.ttl("a") == math.inf
