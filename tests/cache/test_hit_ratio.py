@@ -4,9 +4,10 @@ import statistics
 from collections import OrderedDict, deque
 
 import pytest
-from benches import traces
 
 from meshaccel.cache import TagCache
+
+from . import traces
 
 REQUESTS = 200_000
 TRACES = dict(traces.recorded(400_000)) | traces.generated(REQUESTS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import accumulate, islice
 from pathlib import Path
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+DATA = Path(__file__).parents[3] / "shared" / "data"
 RECORDED = ("orm_busy", "web12")
 
 
