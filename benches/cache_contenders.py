@@ -36,8 +36,8 @@ class Contender:
     is_async: bool = False
 
 
-class BriefCache:
-    """The class of the project's brief, with its first level only: unbounded, without TTL."""
+class BriefLevel1:
+    """The class of the project's brief with its second level left out: unbounded, without TTL."""
 
     def __init__(self) -> None:
         self.l1_cache: dict[str, Any] = {}
@@ -62,11 +62,50 @@ class BriefCache:
             self.l1_cache.pop(key, None)
 
 
+class AsyncDict(dict[str, Any]):
+    """The cheapest second level that the brief's class can await."""
+
+    async def fetch(self, key: str) -> Any:
+        return self[key]
+
+    async def store(self, key: str, value: Any) -> None:
+        self[key] = value
+
+    async def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+class Brief(BriefLevel1):
+    """The class of the brief as it is written there, with a `set` that it only calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.l2_cache = AsyncDict()
+
+    async def get(self, key: str, fetch_fn: Callable[[], Awaitable[Any]] | None = None) -> Any:
+        if key in self.l1_cache:
+            return self.l1_cache[key]
+        if key in self.l2_cache:
+            value = await self.l2_cache.fetch(key)
+            self.l1_cache[key] = value
+            return value
+        return await super().get(key, fetch_fn)
+
+    async def set(self, key: str, value: Any, tags: Iterable[str] = ()) -> None:
+        await self.l2_cache.store(key, value)
+        self.l1_cache[key] = value
+        for tag in tags:
+            self.tags[tag].add(key)
+
+    async def invalidate_by_tag(self, tag: str) -> None:
+        for key in self.tags[tag]:
+            self.l1_cache.pop(key, None)
+            await self.l2_cache.delete(key)
+
+
 def meshaccel(capacity: int) -> Contender:
     cache = TagCache[Any](capacity, ttl=HOUR)
-    return Contender(
-        "TagCache", cache.get, cache.set, cache.set, lambda tag: cache.invalidate_by_tag(tag)
-    )
+    return Contender("TagCache", cache.get, cache.set, cache.set, cache.invalidate_by_tag)
 
 
 def plain_dict(_capacity: int) -> Contender:
@@ -86,10 +125,16 @@ def functools_lru(capacity: int) -> Contender:
 
 
 def brief(_capacity: int) -> Contender:
-    cache = BriefCache()
+    cache = Brief()
     return Contender(
         "the brief's class", cache.get, cache.set, cache.set, cache.invalidate_by_tag, is_async=True
     )
+
+
+def brief_level1(_capacity: int) -> Contender:
+    cache = BriefLevel1()
+    name = "the brief's, L1 only"
+    return Contender(name, cache.get, cache.set, cache.set, cache.invalidate_by_tag, is_async=True)
 
 
 def cachetools_lru(capacity: int) -> Contender:
@@ -134,9 +179,7 @@ def cashews_memory(capacity: int) -> Contender:
     async def store_tagged(key: str, value: Any, tags: Sequence[str]) -> None:
         await cache.set(key, value, expire=HOUR, tags=tags)
 
-    return Contender(
-        "cashews", cache.get, store, store_tagged, lambda tag: cache.delete_tags(tag), is_async=True
-    )
+    return Contender("cashews", cache.get, store, store_tagged, cache.delete_tags, is_async=True)
 
 
 def aiocache_memory(_capacity: int) -> Contender:
@@ -148,6 +191,7 @@ ALL: tuple[Callable[[int], Contender], ...] = (
     meshaccel,
     plain_dict,
     brief,
+    brief_level1,
     functools_lru,
     cachebox_lru,
     cachebox_ttl,

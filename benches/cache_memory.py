@@ -19,7 +19,7 @@ HOUR = 3600.0
 def fill_dict(keys: list[str], values: list[object]) -> object:
     cache = {}
     for key, value in zip(keys, values, strict=True):
-        cache[key] = value
+        cache[key] = value  # noqa: PERF403 - as it grows in use
     return cache
 
 

@@ -3,8 +3,8 @@
     python -m benches.tag_cache [--quick] [--only time memory hits]
 
 Needs the extra ``bench``. Time: all contenders take turns in one process, in another order each
-round; the figure is the median over the rounds of the ratio to the contender named in the head
-of the column, loop included, which makes ratios look a little better than the calls alone.
+round; the figure is the median over the rounds of the ratio of CPU time to the contender named
+in the head of the column, loop included, which makes ratios look a little better than the calls alone.
 Keys are equal but not identical to the stored ones, in random order. Async calls are awaited in
 a coroutine. Memory: resident memory of a process of its own per contender, keys and values not
 counted, as a ratio to dict.
@@ -16,7 +16,7 @@ import gc
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -27,6 +27,15 @@ from benches.cache_memory import print_memory
 
 TAGS = 100
 """Entries per tag, of the first kind; ten times that of the second, all of the third."""
+
+BASES = {
+    "hit": "dict",
+    "miss": "dict",
+    "overwrite": "dict",
+    "insert+evict": "cachebox LRU",
+    "set, 3 tags": "the brief's class",
+}
+
 
 CALLS = 20_000
 """Reads and overwrites per contender and round, at least."""
@@ -50,9 +59,10 @@ def shuffled(keys: list[str]) -> list[str]:
 
 
 def seconds(run: Run) -> float:
-    start = time.perf_counter()
+    """CPU time: what other processes do meanwhile is not counted."""
+    start = time.process_time()
     run()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def undisturbed(measure: Callable[[], Measured]) -> Measured:
@@ -94,7 +104,7 @@ def store(contender: Contender, keys: list[str]) -> Run:
     return (lambda: run(awaited())) if contender.is_async else sync
 
 
-def store_tagged(contender: Contender, items: list[tuple[str, tuple[str, ...]]]) -> Run:
+def store_tagged(contender: Contender, items: Sequence[tuple[str, tuple[str, ...]]]) -> Run:
     """Set each key with three tags."""
     call = contender.set_tagged
     assert call is not None
@@ -132,9 +142,7 @@ def time_calls(entries: int) -> dict[str, Times]:
     passes = max(1, CALLS // entries)
     hits, misses = shuffled(names(entries, "key")), shuffled(names(entries, "nokey"))
     many_hits, many_misses = hits * passes, misses * passes
-    columns: dict[str, Times] = {
-        name: {} for name in ("hit", "miss", "overwrite", "insert+evict", "set, 3 tags")
-    }
+    columns: dict[str, Times] = {name: {} for name in BASES}
     for make in made:
         contender = filled(make, entries)
         name = contender.name
@@ -163,8 +171,9 @@ def time_many(entries: int) -> tuple[float, float]:
     batches = [keys[start : start + 100] for start in range(0, entries, 100)]
     get_many = cache.get.__self__.get_many  # type: ignore[attr-defined]
     runs = repeat(cache, get_many, batches * 10), repeat(plain, plain.get, keys * 10)
-    ours, theirs = (run() or seconds(run) for run in runs)
-    return ours, theirs
+    for each in runs:
+        each()
+    return seconds(runs[0]), seconds(runs[1])
 
 
 def time_invalidation(size: int) -> Times:
@@ -174,27 +183,16 @@ def time_invalidation(size: int) -> Times:
     keys = names(size * count, "key")
     items = [(key, (f"t:{n // size}", "x:1", "y:1")) for n, key in enumerate(keys)]
     tags = [f"t:{number}" for number in range(count)]
-    for make in (contenders.meshaccel, contenders.brief):
+    for make in (contenders.meshaccel, contenders.brief, contenders.brief_level1):
         contender = make(size * count)
         store_tagged(contender, items)()
         assert contender.invalidate is not None
-        run = repeat(contender, contender.invalidate, tags)
+        invalidate = repeat(contender, contender.invalidate, tags)
+        times[contender.name] = seconds(invalidate)
         if make is contenders.meshaccel:
             sweep = contender.get.__self__.sweep  # type: ignore[attr-defined]
-            times["returned"] = seconds(run)
-            times["swept"] = times["returned"] + seconds(lambda: sweep() and None)
-        else:
-            times["brief"] = seconds(run)
+            times["swept"] = times[contender.name] + seconds(sweep)
     return {name: taken / count for name, taken in times.items()}
-
-
-BASES = {
-    "hit": "dict",
-    "miss": "dict",
-    "overwrite": "dict",
-    "insert+evict": "cachebox LRU",
-    "set, 3 tags": "the brief's class",
-}
 
 
 def print_times(entries: int, rounds: int) -> None:
@@ -203,9 +201,9 @@ def print_times(entries: int, rounds: int) -> None:
     print(
         f"\nTime at {entries:,} entries, median of {rounds} rounds, as a ratio to the column's base"
     )
-    print(f"{'':<22}" + "".join(f"{column:>16}" for column in BASES))
-    print(f"{'base':<22}" + "".join(f"{_base(column):>16}" for column in BASES))
-    for name in samples[0]["hit"] | {}:
+    print(f"{'':<22}" + "".join(f"{column:>19}" for column in BASES))
+    print(f"{'base':<22}" + "".join(f"{_base(column):>19}" for column in BASES))
+    for name in [make(1).name for make in contenders.ALL]:
         cells = []
         for column, base in BASES.items():
             bases = [sample["hit" if column == "miss" else column][base] for sample in samples]
@@ -214,7 +212,7 @@ def print_times(entries: int, rounds: int) -> None:
                 for sample, base in zip(samples, bases, strict=True)
                 if name in sample[column]
             ]
-            cells.append(f"{statistics.median(ratios):16.2f}" if ratios else f"{'':>16}")
+            cells.append(f"{statistics.median(ratios):19.2f}" if ratios else f"{'':>19}")
         print(f"{name:<22}" + "".join(cells))
     nanoseconds = statistics.median(sample["hit"]["dict"] for sample in samples) / entries * 1e9
     ratio = statistics.median(ours / theirs for ours, theirs in many)
@@ -226,16 +224,18 @@ def _base(column: str) -> str:
 
 
 def print_invalidations(rounds: int) -> None:
-    print("\nInvalidation of a tag, as a ratio to the brief's class: until memory is released")
-    returned: dict[int, float] = {}
+    bases = ("the brief's class", "the brief's, L1 only")
+    print("\nInvalidation of a tag until all memory is released, as a ratio to")
+    print(f"{'':<22}" + "".join(f"{base:>22}" for base in bases) + f"{'the call alone, us':>22}")
+    returned: list[float] = []
     for size in (10, 1_000, 100_000):
         samples = [undisturbed(partial(time_invalidation, size)) for _ in range(rounds)]
-        returned[size] = statistics.median(sample["returned"] for sample in samples)
-        swept = statistics.median(sample["swept"] / sample["brief"] for sample in samples)
-        at_once = statistics.median(sample["returned"] / sample["brief"] for sample in samples)
-        print(f"  {size:>7,} entries: {swept:.2f}; until the call returns {at_once:.3f}")
-    stall = returned[100_000] / returned[10]
-    print(f"  the call for 100,000 takes {stall:.0f} times as long as that for 10")
+        ratios = [
+            statistics.median(each["swept"] / each[base] for each in samples) for base in bases
+        ]
+        returned.append(statistics.median(each["TagCache"] for each in samples) * 1e6)
+        cells = "".join(f"{ratio:22.2f}" for ratio in ratios)
+        print(f"{size:>14,} entries" + cells + f"{returned[-1]:22.1f}")
 
 
 def main() -> None:

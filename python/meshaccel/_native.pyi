@@ -143,7 +143,7 @@ class TagCache(Generic[_V]):
         """Drop every entry that carries one of ``tags``; return how many those were.
 
         The count includes entries that had expired unnoticed: it is the difference of ``len``.
-        Returns after at most 1,024 entries; of more, the rest is not to be found from now on and
+        Returns after at most 512 entries; of more, the rest is not to be found from now on and
         its memory is released with later writes, or by ``sweep``. Only until then, another
         call looks at each entry of its tags to count it once.
         """

@@ -39,7 +39,7 @@ pub type Removed<V> = SmallVec<[V; 4]>;
 const STEPS_PER_WRITE: usize = 32;
 
 /// Entries that an invalidation takes out at once; writes and misses after it do the rest.
-pub const STEPS_PER_INVALIDATION: usize = 1024;
+pub const STEPS_PER_INVALIDATION: usize = 512;
 
 /// Tells the hash of a key from that of a tag of the same name.
 const KEY: u64 = 0x5851_F42D_4C95_7F2D;

@@ -375,8 +375,8 @@ fn large_tags_are_taken_out_by_and_by() {
         &mut removed,
     );
     assert_eq!(cache.invalidate(&[Number(all.0)], &mut removed), members);
-    assert_eq!((cache.len(), removed.len()), (1, 1024));
-    assert_eq!(cache.pending(), members - 1024);
+    assert_eq!((cache.len(), removed.len()), (1, 512));
+    assert_eq!(cache.pending(), members - 512);
     // What is still to be taken out is not to be found, and counts for no second tag.
     assert!((0..MEMBERS).all(|n| cache.deadline(&Number(n), || 0).is_none()));
     assert_eq!(cache.invalidate(&[odd], &mut removed), 1);

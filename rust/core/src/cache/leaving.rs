@@ -20,9 +20,6 @@ impl<K, V> TagCache<K, V> {
 
     /// Take out entries whose time is up, in so many steps of the wheel; returns the steps made.
     pub(super) fn expire(&mut self, steps: usize, removed: &mut Removed<V>) -> usize {
-        if self.wheel.is_empty() {
-            return 0;
-        }
         for step in 0..steps {
             match self.wheel.turn(&mut self.slab, self.now) {
                 Turn::Due(slot) => self.bury(slot, removed),

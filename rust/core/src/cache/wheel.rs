@@ -21,6 +21,8 @@ pub(super) struct Wheel {
     occupied: [u64; LEVELS as usize],
     /// The tick up to which everything due was found.
     elapsed: u64,
+    /// Before this tick there is nothing to do.
+    rest_until: u64,
 }
 
 /// What a turn of the wheel came to.
@@ -39,11 +41,8 @@ impl Wheel {
             buckets: vec![[List::EMPTY; SLOTS]; LEVELS as usize].into_boxed_slice(),
             occupied: [0; LEVELS as usize],
             elapsed: 0,
+            rest_until: u64::MAX,
         }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.occupied == [0; LEVELS as usize]
     }
 
     /// Take note of the deadline of an entry, if it has one. The entry is in no bucket.
@@ -56,6 +55,7 @@ impl Wheel {
         let highest = (tick ^ self.elapsed).checked_ilog2().unwrap_or(0);
         let level = (highest / BITS).min(LEVELS - 1);
         let index = index(tick, level);
+        self.rest_until = self.rest_until.min(start(tick, level));
         entry.set_bucket(u16::try_from(level as usize * SLOTS + index).unwrap_or(NO_BUCKET));
         self.occupied[level as usize] |= 1 << index;
         self.buckets[level as usize][index].push_back(&mut Timed(slab), slot);
@@ -79,6 +79,9 @@ impl Wheel {
     /// Do one step towards `now`, in microseconds.
     pub fn turn<K, V>(&mut self, slab: &mut Slab<K, V>, now: u64) -> Turn {
         let target = now >> TICK;
+        if target < self.rest_until {
+            return Turn::Rest;
+        }
         loop {
             if let Some(slot) = self.current() {
                 self.remove(slab, slot);
@@ -89,13 +92,13 @@ impl Wheel {
                 self.insert(slab, slot);
                 return Turn::Moved;
             }
-            match self.next_tick() {
-                Some(tick) if tick <= target => self.elapsed = tick,
-                _ => {
-                    self.elapsed = self.elapsed.max(target);
-                    return Turn::Rest;
-                }
+            let next = self.next_tick().unwrap_or(u64::MAX);
+            if next > target {
+                self.elapsed = self.elapsed.max(target);
+                self.rest_until = next;
+                return Turn::Rest;
             }
+            self.elapsed = next;
         }
     }
 
@@ -146,6 +149,11 @@ impl Wheel {
 /// The first tick at which the entry has certainly expired.
 fn due_tick<K, V>(entry: &Entry<K, V>) -> u64 {
     (entry.deadline() >> TICK) + 1
+}
+
+/// The first tick of the bucket that a tick is in.
+fn start(tick: u64, level: u32) -> u64 {
+    tick >> (level * BITS) << (level * BITS)
 }
 
 fn index(tick: u64, level: u32) -> usize {
