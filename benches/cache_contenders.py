@@ -1,4 +1,5 @@
 """Caches to compare with, each as its documentation uses it. Needs the extra ``bench``."""
+# ruff: noqa: D102 - the brief's methods go by their names
 
 import asyncio
 from collections import defaultdict

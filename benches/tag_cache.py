@@ -4,10 +4,10 @@
 
 Needs the extra ``bench``. Time: all contenders take turns in one process, in another order each
 round; the figure is the median over the rounds of the ratio of CPU time to the contender named
-in the head of the column, loop included, which makes ratios look a little better than the calls alone.
-Keys are equal but not identical to the stored ones, in random order. Async calls are awaited in
-a coroutine. Memory: resident memory of a process of its own per contender, keys and values not
-counted, as a ratio to dict.
+in the head of the column. The loop is included, which makes ratios look a little better than
+those of the calls alone. Keys are equal but not identical to the stored ones, in random order.
+Async calls are awaited in a coroutine. Memory: resident memory of a process of its own per
+contender, without keys and values, as a ratio to dict.
 """
 
 import argparse

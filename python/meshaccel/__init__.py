@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 from meshaccel._native import __version__
 
 if TYPE_CHECKING:
+    from meshaccel.cache import MISS, CacheStats, Flight, TagCache
     from meshaccel.clock import Clock
     from meshaccel.db.events import Event, EventQuery
     from meshaccel.db.listing import AgentQuery
     from meshaccel.db.schemas import StoredSchema
     from meshaccel.errors import (
+        CacheError,
+        CacheNameError,
+        CacheOptionError,
         DatabaseError,
         DatabaseInUseError,
+        ForeignFlightError,
         GroupingError,
         IncompatibleDatabaseError,
         InvalidRequestError,
@@ -39,12 +44,17 @@ if TYPE_CHECKING:
     from meshaccel.registry.settings import RegistrySettings
 
 __all__ = [
+    "MISS",
     "Agent",
     "AgentInfo",
     "AgentQuery",
     "AgentRecord",
     "AgentRegistry",
     "Answer",
+    "CacheError",
+    "CacheNameError",
+    "CacheOptionError",
+    "CacheStats",
     "Child",
     "Clock",
     "DatabaseError",
@@ -53,6 +63,8 @@ __all__ = [
     "Dependency",
     "Event",
     "EventQuery",
+    "Flight",
+    "ForeignFlightError",
     "GroupingError",
     "Imported",
     "IncompatibleDatabaseError",
@@ -71,6 +83,7 @@ __all__ = [
     "Signal",
     "StoredSchema",
     "Surface",
+    "TagCache",
     "Tool",
     "UnhashableKeyError",
     "UnknownAgentError",
@@ -79,13 +92,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "cache": ("MISS", "CacheStats", "Flight", "TagCache"),
     "clock": ("Clock",),
     "db.events": ("Event", "EventQuery"),
     "db.listing": ("AgentQuery",),
     "db.schemas": ("StoredSchema",),
     "errors": (
+        "CacheError",
+        "CacheNameError",
+        "CacheOptionError",
         "DatabaseError",
         "DatabaseInUseError",
+        "ForeignFlightError",
         "GroupingError",
         "IncompatibleDatabaseError",
         "InvalidRequestError",
