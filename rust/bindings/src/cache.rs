@@ -1,15 +1,14 @@
 //! `TagCache`: convert, call, and drop what has left only after unlocking.
 //!
-//! While the lock is held no Python code runs and the GIL is kept, so nobody ever waits for it:
-//! not another thread, not the garbage collector, not a child made by `fork`.
+//! While the lock is held no Python code runs and the GIL is kept, so nobody ever finds it held:
+//! not another thread, not a finaliser, not the garbage collector, not a child made by `fork`.
 
 mod clock;
 mod flight;
+mod guarded;
 mod options;
 mod quick;
 mod text;
-
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use meshaccel_core::cache::{self as core, Lifetime, Limits, Offer, Removed};
 use pyo3::PyTraverseError;
@@ -22,6 +21,7 @@ use crate::breath::Breath;
 use crate::error::{cache_option, foreign_flight};
 use clock::{Clock, Moment};
 pub use flight::Flight;
+use guarded::{Guard, Guarded};
 pub use quick::install;
 use text::{Named, Text, collect};
 
@@ -33,7 +33,7 @@ type State = core::TagCache<Text, Py<PyAny>>;
 /// Values by key, dropped by tag, bounded.
 #[pyclass(frozen, generic, weakref, module = "meshaccel.cache")]
 pub struct TagCache {
-    state: Mutex<State>,
+    state: Guarded<State>,
     clock: Clock,
     weigh: Option<Py<PyAny>>,
     max_bytes: Option<u64>,
@@ -72,7 +72,7 @@ impl TagCache {
         let jitter = options::jitter(jitter)?;
         let seed = seed.unwrap_or_else(|| std::process::id().into());
         Ok(Self {
-            state: Mutex::new(State::new(limits, jitter, seed)),
+            state: Guarded::new(State::new(limits, jitter, seed)),
             clock: Clock::new(clock)?,
             weigh,
             max_bytes,
@@ -89,14 +89,14 @@ impl TagCache {
         let py = keys.py();
         let keys = collect(keys, "keys")?;
         let names = Named::all(&keys, "key")?;
-        let moment = self.clock.moment(py)?;
+        let now = self.clock.moment(py)?.micros();
         let default = default.unwrap_or_else(|| py.None().into_bound(py));
         let mut removed = Removed::new();
         let mut found = Vec::with_capacity(names.len());
         {
-            let mut state = self.lock();
+            let mut state = self.lock(py);
             for name in &names {
-                let value = state.get(name, || moment.micros(), &mut removed);
+                let value = state.get(name, || now, &mut removed);
                 found.push(value.map_or_else(|| default.clone(), |value| value.bind(py).clone()));
             }
         }
@@ -150,7 +150,7 @@ impl TagCache {
         };
         let mut removed = Removed::new();
         let stored = self
-            .lock()
+            .lock(py)
             .set(&name, &tags, offer, moment.micros(), &mut removed);
         drop(removed);
         Ok(stored)
@@ -165,9 +165,10 @@ impl TagCache {
     ) -> PyResult<bool> {
         let name = Named::new(key.as_borrowed(), "key")?;
         let lifetime = options::lifetime(ttl, idle_ttl, self.defaults)?;
-        let now = self.clock.moment(key.py())?.micros();
+        let py = key.py();
+        let now = self.clock.moment(py)?.micros();
         let mut removed = Removed::new();
-        let touched = self.lock().touch(&name, lifetime, now, &mut removed);
+        let touched = self.lock(py).touch(&name, lifetime, now, &mut removed);
         drop(removed);
         Ok(touched)
     }
@@ -183,18 +184,20 @@ impl TagCache {
     #[pyo3(signature = (key, /))]
     fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         let name = Named::new(key.as_borrowed(), "key")?;
-        let now = self.clock.moment(key.py())?.micros();
+        let py = key.py();
+        let now = self.clock.moment(py)?.micros();
         let mut removed = Removed::new();
-        let was_there = self.lock().remove(&name, now, &mut removed);
+        let was_there = self.lock(py).remove(&name, now, &mut removed);
         drop(removed);
         Ok(was_there)
     }
 
     #[pyo3(signature = (*tags))]
     fn invalidate_by_tag(&self, tags: &Bound<'_, PyTuple>) -> PyResult<usize> {
+        let py = tags.py();
         let tags = Named::all(tags, "tag")?;
         let mut removed = Removed::new();
-        let gone = self.lock().invalidate(&tags, &mut removed);
+        let gone = self.lock(py).invalidate(&tags, &mut removed);
         drop(removed);
         Ok(gone)
     }
@@ -205,7 +208,7 @@ impl TagCache {
         let mut swept = 0;
         loop {
             let mut removed = Removed::new();
-            let steps = self.lock().sweep(now, STEPS_PER_BREATH, &mut removed);
+            let steps = self.lock(py).sweep(now, STEPS_PER_BREATH, &mut removed);
             swept += removed.len();
             drop(removed);
             if steps < STEPS_PER_BREATH {
@@ -216,7 +219,7 @@ impl TagCache {
     }
 
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
-        let mut values = self.lock().clear();
+        let mut values = self.lock(py).clear();
         let breath = Breath::new(py)?;
         while values.by_ref().take(STEPS_PER_BREATH).count() == STEPS_PER_BREATH {
             breath.take()?;
@@ -224,24 +227,24 @@ impl TagCache {
         Ok(())
     }
 
-    fn flight(this: Py<Self>) -> Flight {
+    fn flight(this: Bound<'_, Self>) -> Flight {
         Flight::begin(this)
     }
 
     #[getter]
-    fn epoch(&self) -> u64 {
-        self.lock().epoch()
+    fn epoch(&self, py: Python<'_>) -> u64 {
+        self.lock(py).epoch()
     }
 
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let keys: Vec<_> = self.lock().keys().map(|key| key.clone_ref(py)).collect();
+        let keys: Vec<_> = self.lock(py).keys().map(|key| key.clone_ref(py)).collect();
         PyList::new(py, keys)
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static STATS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let (counters, now) = {
-            let state = self.lock();
+            let state = self.lock(py);
             let now = [
                 ("entries", state.len() as u64),
                 ("bytes", state.weight()),
@@ -270,7 +273,7 @@ impl TagCache {
 
     fn validate(&self, py: Python<'_>) -> PyResult<()> {
         let hash = |text: &Text| text::hash(text.bind(py)).unwrap_or_default();
-        let checked = self.lock().validate(hash);
+        let checked = self.lock(py).validate(hash);
         checked.map_err(pyo3::exceptions::PyAssertionError::new_err)
     }
 
@@ -279,32 +282,34 @@ impl TagCache {
         self.deadline(key, moment).map(|found| found.is_some())
     }
 
-    fn __len__(&self) -> usize {
-        self.lock().len()
+    fn __len__(&self, py: Python<'_>) -> usize {
+        self.lock(py).len()
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.weigh)?;
         visit.call(self.clock.callable())?;
-        let state = match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        // SAFETY: the collector runs with the GIL held.
+        let py = unsafe { Python::assume_attached() };
+        if self.state.is_taken(py) {
             // Nothing is collected that was not visited.
-            Err(TryLockError::WouldBlock) => return Ok(()),
-        };
+            return Ok(());
+        }
+        let state = self.lock(py);
         state.values().try_for_each(|value| visit.call(value))
     }
 
     fn __clear__(&self) {
-        let values = self.lock().clear();
-        drop(values);
+        Python::attach(|py| {
+            let values = self.lock(py).clear();
+            drop(values);
+        });
     }
 }
 
 impl TagCache {
-    /// Nothing that is called meanwhile panics; should it, the cache goes on as it is.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock<'a>(&'a self, py: Python<'a>) -> Guard<'a, State> {
+        self.state.lock(py)
     }
 
     /// What `quick` leaves to be done.
@@ -314,7 +319,7 @@ impl TagCache {
         let moment = self.clock.moment(py)?;
         let mut removed = Removed::new();
         let found = self
-            .lock()
+            .lock(py)
             .get(&name, || moment.micros(), &mut removed)
             .map(|value| value.bind(py).clone());
         drop(removed);
@@ -323,8 +328,9 @@ impl TagCache {
 
     #[expect(clippy::option_option, reason = "no entry, or no deadline")]
     fn deadline(&self, key: &Bound<'_, PyAny>, now: Moment<'_>) -> PyResult<Option<Option<u64>>> {
+        let py = key.py();
         let name = Named::new(key.as_borrowed(), "key")?;
-        Ok(self.lock().deadline(&name, || now.micros()))
+        Ok(self.lock(py).deadline(&name, || now.micros()))
     }
 }
 

@@ -8,7 +8,7 @@ mod cache;
 mod error;
 mod group;
 
-#[pymodule]
+#[pymodule(gil_used = true)]
 mod _native {
     use super::{Bound, PyModule, PyModuleMethods, PyResult, PyTypeInfo, cache};
 

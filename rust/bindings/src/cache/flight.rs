@@ -24,9 +24,9 @@ impl Flight {
         this
     }
 
-    #[pyo3(signature = (*_error))]
-    fn __exit__(&self, _error: &Bound<'_, PyTuple>) {
-        self.end();
+    #[pyo3(signature = (*error))]
+    fn __exit__(&self, error: &Bound<'_, PyTuple>) {
+        self.end(error.py());
     }
 
     /// The cache's epoch when the flight began.
@@ -38,22 +38,22 @@ impl Flight {
     /// Whether a value with these tags may have been derived from what has changed.
     #[pyo3(signature = (tags, key=None))]
     fn outlived(&self, tags: &Bound<'_, PyAny>, key: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        let tags = collect(tags, "tags")?;
-        let tags = Named::all(&tags, "tag")?;
+        let tags_given = collect(tags, "tags")?;
+        let tags = Named::all(&tags_given, "tag")?;
         let key = key
             .map(|key| Named::new(key.as_borrowed(), "key"))
             .transpose()?;
         let Some(began) = self.began_if_under_way() else {
             return Ok(true);
         };
-        let state = self.cache.get().lock();
+        let state = self.cache.get().lock(tags_given.py());
         Ok(state.has_outlived(began, key.as_ref(), &tags))
     }
 
     /// End the flight; nothing can be stored in it any more. Ending it again does nothing.
-    fn end(&self) {
+    fn end(&self, py: Python<'_>) {
         if self.under_way.swap(false, Ordering::Relaxed) {
-            self.cache.get().lock().end_flight(self.began);
+            self.cache.get().lock(py).end_flight(self.began);
         }
     }
 
@@ -63,10 +63,10 @@ impl Flight {
 }
 
 impl Flight {
-    pub fn begin(cache: Py<TagCache>) -> Self {
-        let began = cache.get().lock().begin_flight();
+    pub fn begin(cache: Bound<'_, TagCache>) -> Self {
+        let began = cache.get().lock(cache.py()).begin_flight();
         Self {
-            cache,
+            cache: cache.unbind(),
             began,
             under_way: AtomicBool::new(true),
         }
@@ -84,6 +84,8 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.end();
+        if *self.under_way.get_mut() {
+            Python::attach(|py| self.end(py));
+        }
     }
 }

@@ -70,7 +70,7 @@ fn get_quickly<'a, 'py>(
         return None;
     };
     let name = Named::quickly(key)?;
-    let mut state = cache.lock();
+    let mut state = cache.lock(key.py());
     let found = state
         .get_quickly(&name, || start.elapsed().as_micros())
         .ok()?;
