@@ -15,6 +15,8 @@ V = TypeVar("V")
 D = TypeVar("D")
 
 _U64 = (1 << 64) - 1
+_NEVER = (1 << 48) - 1
+"""Microseconds, nearly nine years: the native cache takes them for ever."""
 
 
 @dataclass
@@ -127,7 +129,7 @@ class TagCache(Generic[V]):
             return default
         self._counters.hits += 1
         self._queues.hit(key)
-        entry.deadline = min(entry.end, now + entry.idle)
+        entry.deadline = _deadline(entry.end, now + entry.idle)
         return entry.value
 
     def get_many(self, keys: Iterable[str], default: D | None = None) -> list[V | D | None]:
@@ -272,11 +274,11 @@ class TagCache(Generic[V]):
         now = self._now()
         entry.end = now + self._shorten(ttl)
         entry.idle = idle_ttl
-        entry.deadline = min(entry.end, now + idle_ttl)
+        entry.deadline = _deadline(entry.end, now + idle_ttl)
 
     def _shorten(self, ttl: float) -> float:
         """Apply the jitter, with SplitMix64 for random numbers."""
-        if not self._jitter or ttl == math.inf:
+        if not self._jitter or ttl >= _NEVER:
             return ttl
         self._random = (self._random + 0x9E3779B97F4A7C15) & _U64
         mixed = self._random
@@ -312,6 +314,11 @@ def _names(names: Iterable[str], role: str) -> list[str]:
     if isinstance(names, str):
         raise CacheNameError(f"{role}s", "one str in place of a collection")
     return [_name(name, role) for name in names]
+
+
+def _deadline(end: float, idle_end: float) -> float:
+    deadline = min(end, idle_end)
+    return deadline if deadline < _NEVER else math.inf
 
 
 def _span(option: str, seconds: float | None, default: float) -> float:

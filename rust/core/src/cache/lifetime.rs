@@ -32,10 +32,10 @@ impl Jitter {
     }
 
     fn shorten(&mut self, ttl: u64) -> u64 {
-        if self.share <= 0.0 {
+        if self.share <= 0.0 || ttl >= NEVER {
             return ttl;
         }
-        // As the reference does it: what a float cannot hold is far beyond any lifetime.
+        // As the reference does it. A float holds all that is less than `NEVER`.
         #[allow(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -43,7 +43,7 @@ impl Jitter {
         )]
         {
             let random = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
-            (ttl.min(NEVER) as f64 * (1.0 - self.share * random)) as u64
+            (ttl as f64 * (1.0 - self.share * random)) as u64
         }
     }
 
