@@ -5,11 +5,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from meshaccel.cache.stats import CacheStats
-from meshaccel.errors import CacheNameError, CacheOptionError, ForeignFlightError
+from meshaccel.errors import CacheOptionError, ForeignFlightError
 from meshaccel.reference.eviction import Queues
+from meshaccel.reference.flights import Flight, exact_name, exact_names
 
 V = TypeVar("V")
 D = TypeVar("D")
@@ -28,38 +29,6 @@ class _Entry(Generic[V]):
     """In microseconds, as all times."""
     end: float = math.inf
     idle: float = math.inf
-
-
-class Flight:
-    """The same API and the same results as ``meshaccel.cache.Flight``."""
-
-    def __init__(self, cache: "TagCache[V]") -> None:
-        self.epoch = cache.epoch
-        self.cache: object = cache
-        self.under_way = True
-        self.changed: set[tuple[str, str]] = set()
-        self.everything_changed = False
-        self._flights = cache.flights
-        self._flights.append(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """Forget what was noted."""
-        if self.under_way:
-            self.under_way = False
-            self._flights.remove(self)
-
-    def outlived(self, tags: Iterable[str], key: str | None = None) -> bool:
-        """Whether the key or a tag was changed, or might have been."""
-        names = {("tag", tag) for tag in _names(tags, "tag")}
-        if key is not None:
-            names.add(("key", _name(key, "key")))
-        return not self.under_way or self.everything_changed or not names.isdisjoint(self.changed)
 
 
 @dataclass
@@ -117,11 +86,11 @@ class TagCache(Generic[V]):
         return len(self._entries)
 
     def __contains__(self, key: str) -> bool:
-        return self._alive(_name(key, "key")) is not None
+        return self._alive(exact_name(key, "key")) is not None
 
     def get(self, key: str, default: D | None = None) -> V | D | None:
         """Return the value of ``key``, or ``default``."""
-        key, now = _name(key, "key"), self._now()
+        key, now = exact_name(key, "key"), self._now()
         entry = self._alive(key)
         if entry is None:
             self._counters.misses += 1
@@ -134,7 +103,7 @@ class TagCache(Generic[V]):
 
     def get_many(self, keys: Iterable[str], default: D | None = None) -> list[V | D | None]:
         """Return the values of ``keys``, in their order, with ``default`` for each miss."""
-        return [self.get(key, default) for key in _names(keys, "key")]
+        return [self.get(key, default) for key in exact_names(keys, "key")]
 
     def set(  # noqa: PLR0913 - as the original
         self,
@@ -148,7 +117,7 @@ class TagCache(Generic[V]):
         size: int | None = None,
     ) -> bool:
         """Store ``value``; return whether it was stored."""
-        key, tags = _name(key, "key"), frozenset(_names(tags, "tag"))
+        key, tags = exact_name(key, "key"), frozenset(exact_names(tags, "tag"))
         lifetime = _span("ttl", ttl, self._ttl), _span("idle_ttl", idle_ttl, self._idle_ttl)
         size = self._size(key, value) if size is None else size
         size = 0 if self._max_bytes is None else size
@@ -183,7 +152,7 @@ class TagCache(Generic[V]):
     def touch(self, key: str, *, ttl: float | None = None, idle_ttl: float | None = None) -> bool:
         """Give an entry a new time to live from now on; return whether there is one."""
         lifetime = _span("ttl", ttl, self._ttl), _span("idle_ttl", idle_ttl, self._idle_ttl)
-        entry = self._alive(_name(key, "key"))
+        entry = self._alive(exact_name(key, "key"))
         if entry is None:
             self._bury(key)
             return False
@@ -192,12 +161,12 @@ class TagCache(Generic[V]):
 
     def ttl(self, key: str) -> float | None:
         """Return the seconds an entry has left, ``math.inf`` for ever, None if there is none."""
-        entry = self._alive(_name(key, "key"))
+        entry = self._alive(exact_name(key, "key"))
         return None if entry is None else (entry.deadline - self._now()) / 1e6
 
     def delete(self, key: str) -> bool:
         """Drop an entry, and outlive the flights it may be computed in; whether it was there."""
-        self._change(("key", _name(key, "key")))
+        self._change(("key", exact_name(key, "key")))
         if self._alive(key) is None:
             self._bury(key)
             return False
@@ -206,7 +175,7 @@ class TagCache(Generic[V]):
 
     def invalidate_by_tag(self, *tags: str) -> int:
         """Drop every entry that carries one of ``tags``; return how many those were."""
-        self._change(*(("tag", tag) for tag in _names(tags, "tag")))
+        self._change(*(("tag", tag) for tag in exact_names(tags, "tag")))
         gone = [key for key, entry in self._entries.items() if not entry.tags.isdisjoint(tags)]
         for key in gone:
             self._remove(key)
@@ -231,7 +200,7 @@ class TagCache(Generic[V]):
 
     def flight(self) -> Flight:
         """Begin a flight."""
-        return Flight(self)
+        return Flight(self, self.epoch, self.flights)
 
     def keys(self) -> list[str]:
         """Return the keys: newcomers, then the others, each in the order they would leave in."""
@@ -302,18 +271,6 @@ class TagCache(Generic[V]):
         """Remove an entry that has expired, if that is why it is not alive."""
         self._counters.expired += key in self._entries
         self._remove(key)
-
-
-def _name(name: str, role: str) -> str:
-    if type(name) is not str:
-        raise CacheNameError(role, type(name).__name__)
-    return name
-
-
-def _names(names: Iterable[str], role: str) -> list[str]:
-    if isinstance(names, str):
-        raise CacheNameError(f"{role}s", "one str in place of a collection")
-    return [_name(name, role) for name in names]
 
 
 def _deadline(end: float, idle_end: float) -> float:
