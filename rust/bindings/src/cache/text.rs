@@ -1,0 +1,95 @@
+//! Names of entries and tags: exact `str`, whose hash and equality run no foreign code.
+
+use meshaccel_core::cache::Name;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString, PyTuple};
+use smallvec::SmallVec;
+
+use crate::error::{lone_name, name_type};
+
+/// A kept name.
+pub type Text = Py<PyString>;
+
+/// A name in a call.
+pub struct Named<'a, 'py> {
+    text: Borrowed<'a, 'py, PyString>,
+    hash: u64,
+}
+
+impl<'a, 'py> Named<'a, 'py> {
+    pub fn new(value: Borrowed<'a, 'py, PyAny>, role: &str) -> PyResult<Self> {
+        Self::quickly(value).ok_or_else(|| name_type(role, &value))
+    }
+
+    /// As `new`, for a role of no interest, without making an error.
+    #[inline]
+    pub fn quickly(value: Borrowed<'a, 'py, PyAny>) -> Option<Self> {
+        // SAFETY: the value is alive. The hash of a string is computed without foreign code, and
+        // cannot fail.
+        let hash = unsafe {
+            if ffi::PyUnicode_CheckExact(value.as_ptr()) == 0 {
+                return None;
+            }
+            ffi::PyObject_Hash(value.as_ptr())
+        };
+        Some(Self {
+            // SAFETY: it was just found to be a string.
+            text: unsafe { value.cast_unchecked() },
+            hash: hash.cast_unsigned() as u64,
+        })
+    }
+
+    /// The members of a tuple.
+    pub fn all(values: &'a Bound<'py, PyTuple>, role: &str) -> PyResult<SmallVec<[Self; 8]>> {
+        values
+            .iter_borrowed()
+            .map(|value| Self::new(value, role))
+            .collect()
+    }
+}
+
+impl Name<Text> for Named<'_, '_> {
+    #[inline]
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    #[inline]
+    fn is(&self, kept: &Text) -> bool {
+        let (kept, text) = (kept.as_ptr(), self.text.as_ptr());
+        kept == text || {
+            // SAFETY: both are alive and exactly `str`, and the GIL is held, as a `Borrowed`
+            // proves. The answer is a new reference to True or False.
+            unsafe {
+                let answer = ffi::PyUnicode_RichCompare(kept, text, ffi::Py_EQ);
+                ffi::Py_DECREF(answer);
+                answer == ffi::Py_True()
+            }
+        }
+    }
+
+    fn keep(&self) -> Text {
+        self.text.to_owned().unbind()
+    }
+}
+
+/// Python's own hash of a string, which it computes once.
+pub fn hash(text: &Bound<'_, PyString>) -> PyResult<u64> {
+    text.hash().map(|hash| hash.cast_unsigned() as u64)
+}
+
+/// What an iterable of names gives, as a tuple nobody can change. May run foreign code.
+pub fn collect<'py>(values: &Bound<'py, PyAny>, role: &str) -> PyResult<Bound<'py, PyTuple>> {
+    if let Ok(tuple) = values.cast_exact::<PyTuple>() {
+        return Ok(tuple.clone());
+    }
+    if let Ok(list) = values.cast_exact::<PyList>() {
+        return Ok(list.to_tuple());
+    }
+    if values.is_instance_of::<PyString>() {
+        return Err(lone_name(role));
+    }
+    let values_given: Vec<_> = values.try_iter()?.collect::<PyResult<_>>()?;
+    PyTuple::new(values.py(), values_given)
+}
