@@ -24,8 +24,10 @@ class Version(Struct, frozen=True, order=True):
 
 
 class Wanted(Struct, frozen=True):
-    """A key to be read, with the tags its reader knows of: an entry stored without them counts
-    as tagged with them all the same."""
+    """A key to be read, with tags that its reader knows of.
+
+    An entry that was stored without them counts as tagged with them all the same.
+    """
 
     key: str
     tags: tuple[str, ...] = ()
