@@ -95,11 +95,24 @@ fn make_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 // instances of the class, which own their two references. None of them panics.
 
 unsafe extern "C" fn ready(_module: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
-    // SAFETY: see above. A new instance is shown to the collector only when it is complete.
+    // SAFETY: see above.
+    unsafe {
+        ffi::Py_INCREF(value);
+        make(value)
+    }
+}
+
+/// Return a new instance, or null with an error set. May run the garbage collector.
+///
+/// # Safety
+/// The GIL is held, the module was loaded, and the caller gives away a reference to the value.
+pub unsafe fn make(value: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as promised. A new instance is shown to the collector only when it is complete.
     unsafe {
         let this = ffi::PyObject_GC_New::<Ready>(CLASS.load(Ordering::Relaxed));
-        if !this.is_null() {
-            ffi::Py_INCREF(value);
+        if this.is_null() {
+            ffi::Py_DECREF(value);
+        } else {
             (*this).value = value;
             (*this).carrier = null_mut();
             ffi::PyObject_GC_Track(this.cast());
