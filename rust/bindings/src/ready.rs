@@ -265,7 +265,7 @@ unsafe extern "C" fn dealloc(this: *mut PyObject) {
             was_raised,
             ..
         } = *this.cast::<Ready>();
-        if was_raised && !carrier::unload(carrier) {
+        if was_raised && !carrier.is_null() && !carrier::unload(carrier) {
             ffi::Py_DECREF(std::mem::replace(&mut carrier, null_mut()));
         }
         if SPARE.load(Ordering::Relaxed).is_null() {
