@@ -68,6 +68,7 @@ pub enum Look {
 }
 
 /// A look that makes and drops no object.
+#[inline]
 pub fn look(cache: &TagCache, key: Borrowed<'_, '_, PyAny>) -> Look {
     let Clock::Coarse(start) = &cache.clock else {
         return Look::Untidy;

@@ -65,13 +65,9 @@ impl Name<Text> for Named<'_, '_> {
     fn is(&self, kept: &Text) -> bool {
         let (kept, text) = (kept.as_ptr(), self.text.as_ptr());
         kept == text || {
-            // SAFETY: both are alive and exactly `str`, and the GIL is held, as a `Borrowed`
-            // proves. The answer is a new reference to True or False.
-            unsafe {
-                let answer = ffi::PyUnicode_RichCompare(kept, text, ffi::Py_EQ);
-                ffi::Py_DECREF(answer);
-                answer == ffi::Py_True()
-            }
+            // SAFETY: both are alive and exactly `str`, for which this cannot fail, and the GIL
+            // is held, as a `Borrowed` proves.
+            unsafe { ffi::PyUnicode_Compare(kept, text) == 0 }
         }
     }
 
