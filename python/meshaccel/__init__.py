@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 from meshaccel._native import __version__
 
 if TYPE_CHECKING:
+    from meshaccel.cache import MISS, CacheStats, Flight, TagCache
     from meshaccel.clock import Clock
     from meshaccel.db.events import Event, EventQuery
     from meshaccel.db.listing import AgentQuery
     from meshaccel.db.schemas import StoredSchema
     from meshaccel.errors import (
         AmbiguousColumnError,
+        CacheError,
+        CacheNameError,
+        CacheOptionError,
         ConnectionPoolExhausted,
         DatabaseError,
         DatabaseInUseError,
+        ForeignFlightError,
         GroupingError,
         IncompatibleDatabaseError,
         InvalidJsonError,
@@ -61,6 +66,7 @@ if TYPE_CHECKING:
     from meshaccel.registry.settings import RegistrySettings
 
 __all__ = [
+    "MISS",
     "Agent",
     "AgentInfo",
     "AgentQuery",
@@ -68,6 +74,10 @@ __all__ = [
     "AgentRegistry",
     "AmbiguousColumnError",
     "Answer",
+    "CacheError",
+    "CacheNameError",
+    "CacheOptionError",
+    "CacheStats",
     "Child",
     "Clock",
     "Connection",
@@ -80,6 +90,8 @@ __all__ = [
     "Event",
     "EventQuery",
     "Executed",
+    "Flight",
+    "ForeignFlightError",
     "FrozenDict",
     "FrozenList",
     "GroupStream",
@@ -122,6 +134,7 @@ __all__ = [
     "StoredSchema",
     "StreamBusyError",
     "Surface",
+    "TagCache",
     "TooManyRowsError",
     "Tool",
     "UnhashableKeyError",
@@ -132,6 +145,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "cache": ("MISS", "CacheStats", "Flight", "TagCache"),
     "clock": ("Clock",),
     "db.events": ("Event", "EventQuery"),
     "db.listing": ("AgentQuery",),
@@ -139,8 +153,12 @@ _HOMES = {
     "errors": (
         "AmbiguousColumnError",
         "ConnectionPoolExhausted",
+        "CacheError",
+        "CacheNameError",
+        "CacheOptionError",
         "DatabaseError",
         "DatabaseInUseError",
+        "ForeignFlightError",
         "GroupingError",
         "IncompatibleDatabaseError",
         "InvalidJsonError",

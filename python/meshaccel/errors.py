@@ -23,6 +23,11 @@
     │   ├── NoJsonFormError (ValueError)           a value that JSON cannot express
     │   ├── UnknownMetadataKeyError (KeyError)     a key of nothing, or released already
     │   └── PoolFull                               a limit would be exceeded
+    │   └── UnhashableKeyError         a key value that can never be compared by hash
+    ├── CacheError                     a call of a cache that makes no sense; it changed nothing
+    │   ├── CacheNameError (TypeError)     a key or tag is not exactly str
+    │   ├── CacheOptionError (ValueError)  an option is out of its range
+    │   └── ForeignFlightError (ValueError) a flight is that of another cache
     ├── DatabaseError                  the database cannot serve this request now
     │   ├── DatabaseInUseError         another registry has the file open
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
@@ -308,6 +313,42 @@ class PoolFull(MetadataError):  # noqa: N818 (what happened, as in queue.Full)
 
     def __str__(self) -> str:
         return f"the pool is full: {self.limit} is {self.allowed}"
+
+
+class CacheError(MeshAccelError):
+    """A cache was called in a way that makes no sense. It was not changed."""
+
+
+class CacheNameError(CacheError, TypeError):
+    """A key or a tag is not exactly ``str``: subclasses could run their own code in the cache."""
+
+    def __init__(self, role: str, type_name: str) -> None:
+        super().__init__(role, type_name)
+        self.role = role
+        self.type_name = type_name
+
+    def __str__(self) -> str:
+        return f"{self.role}: expected exactly str, got {self.type_name}"
+
+
+class CacheOptionError(CacheError, ValueError):
+    """An option of a cache or of a call is out of its range."""
+
+    def __init__(self, option: str, wanted: str, value: float) -> None:
+        super().__init__(option, wanted, value)
+        self.option = option
+        self.wanted = wanted
+        self.value = value
+
+    def __str__(self) -> str:
+        return f"{self.option} is to be {self.wanted}, not {self.value!r}"
+
+
+class ForeignFlightError(CacheError, ValueError):
+    """A value was to be stored in one cache in a flight that another cache began."""
+
+    def __str__(self) -> str:
+        return "the flight was begun by another cache"
 
 
 class DatabaseError(MeshAccelError):

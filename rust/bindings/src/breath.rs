@@ -54,10 +54,16 @@ impl<'py> Breath<'py> {
         self.steps += 1;
         if self.steps == STEPS {
             self.steps = 0;
-            if self.last.elapsed() >= INTERVAL {
-                self.breathe()?;
-                self.last = Instant::now();
-            }
+            self.long_step()?;
+        }
+        Ok(())
+    }
+
+    /// Let others run if it is time. For steps that take some ten microseconds each.
+    pub fn long_step(&mut self) -> PyResult<()> {
+        if self.last.elapsed() >= INTERVAL {
+            self.breathe()?;
+            self.last = Instant::now();
         }
         Ok(())
     }

@@ -18,6 +18,9 @@ mod python {
     import_exception!(meshaccel.errors, MetadataDepthError);
     import_exception!(meshaccel.errors, MissingColumnError);
     import_exception!(meshaccel.errors, NoJsonFormError);
+    import_exception!(meshaccel.errors, CacheNameError);
+    import_exception!(meshaccel.errors, CacheOptionError);
+    import_exception!(meshaccel.errors, ForeignFlightError);
     import_exception!(meshaccel.errors, NullKeyError);
     import_exception!(meshaccel.errors, OrphanError);
     import_exception!(meshaccel.errors, PoolFull);
@@ -28,6 +31,30 @@ mod python {
     import_exception!(meshaccel.errors, TooManyRowsError);
     import_exception!(meshaccel.errors, UnhashableKeyError);
     import_exception!(meshaccel.errors, UnknownMetadataKeyError);
+}
+
+/// Something else than exactly `str` where `role` is wanted.
+pub fn name_type(role: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    python::CacheNameError::new_err((role.to_owned(), type_name(value)))
+}
+
+/// One `str` where a collection of them is wanted: its characters are hardly meant.
+pub fn lone_name(role: &str) -> PyErr {
+    python::CacheNameError::new_err((role.to_owned(), "one str in place of a collection"))
+}
+
+/// An option of a cache out of its range.
+pub fn cache_option<T>(name: &str, range: &str, value: T) -> PyErr
+where
+    T: Send + Sync + 'static,
+    (String, String, T): pyo3::PyErrArguments,
+{
+    python::CacheOptionError::new_err((name.to_owned(), range.to_owned(), value))
+}
+
+/// A flight of another cache.
+pub fn foreign_flight() -> PyErr {
+    python::ForeignFlightError::new_err(())
 }
 
 /// A row without the key of its outermost record.

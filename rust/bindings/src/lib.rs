@@ -1,19 +1,27 @@
 //! The Python module `meshaccel._native`: convert, call, map errors. No algorithm lives here.
 
+use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 
 mod breath;
+mod cache;
 mod error;
 mod group;
 mod json;
 mod metadata;
 mod prefetch;
+mod ready;
 
-#[pymodule]
+#[pymodule(gil_used = true)]
 mod _native {
     use super::json::restore_lazy_json;
-    use super::{Bound, PyAnyMethods, PyModule, PyModuleMethods, PyResult, wrap_pyfunction};
+    use super::{
+        Bound, PyAnyMethods, PyModule, PyModuleMethods, PyResult, PyTypeInfo, cache, ready,
+        wrap_pyfunction,
+    };
 
+    #[pymodule_export]
+    use super::cache::{Flight, TagCache};
     #[pymodule_export]
     use super::group::{GroupStream, RowGrouper};
     #[pymodule_export]
@@ -31,6 +39,8 @@ mod _native {
             "_restore_lazy_json",
             wrap_pyfunction!(restore_lazy_json, module)?,
         )?;
+        cache::install(&cache::TagCache::type_object(module.py()))?;
+        ready::install(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

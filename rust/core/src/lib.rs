@@ -1,6 +1,7 @@
 //! The algorithms of meshaccel, free of Python and of `unsafe`.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod digest;
 pub mod group;
 pub mod intern;
