@@ -76,6 +76,22 @@ class Recovery:
     async def again(self, error: Exception) -> bool:
         """Wait for another attempt after ``error``, or settle the call, or raise."""
         self._failed(error)
+        try:
+            return await self._next(error) or await self._conclude(error)
+        except Exception:
+            self._operation.counters.failed += 1
+            raise
+
+    def again_sync(self, error: Exception) -> bool:
+        """Do as ``again``, in a thread that can wait."""
+        self._failed(error)
+        try:
+            return self._next_sync(error) or at_once(self._conclude(error), "the fallback")
+        except Exception:
+            self._operation.counters.failed += 1
+            raise
+
+    async def _next(self, error: Exception) -> bool:
         steps = self._steps = self._steps or aiter(self._controller())
         manager = self._manager if self._manager is not None else await anext(steps)
         try:
@@ -84,24 +100,20 @@ class Recovery:
         except Exception as raised:
             if raised is not error:
                 raise
-        else:
-            return True
-        return await self._conclude(error)
+            return False
+        return True
 
-    def again_sync(self, error: Exception) -> bool:
-        """Do as ``again``, in a thread that can wait."""
-        self._failed(error)
+    def _next_sync(self, error: Exception) -> bool:
         steps = self._steps_sync = self._steps_sync or iter(self._controller_sync())
-        manager = self._manager or next(steps)
+        manager = self._manager if self._manager is not None else next(steps)
         try:
             manager.__exit__(type(error), error, error.__traceback__)
             self._manager = next(steps)
         except Exception as raised:
             if raised is not error:
                 raise
-        else:
-            return True
-        return at_once(self._conclude(error), "the fallback")
+            return False
+        return True
 
     def _controller(self) -> AsyncRetrying:
         return AsyncRetrying(
