@@ -65,9 +65,7 @@ class Table:
         return MEANINGS.get(type(exc), MEANINGS[Wrong])
 
 
-def middleware(
-    time: VirtualTime, default: RetryPolicy | None = None
-) -> ErrorHandlingMiddleware:
+def middleware(time: VirtualTime, default: RetryPolicy | None = None) -> ErrorHandlingMiddleware:
     """Make a middleware that knows the errors above and lives in virtual time."""
     return ErrorHandlingMiddleware(
         classifier=Table(),
@@ -128,10 +126,7 @@ def by_run_sync(errors: ErrorHandlingMiddleware, operation: str, fn: Callable[[]
 
 
 def by_guard_sync(errors: ErrorHandlingMiddleware, operation: str, fn: Callable[[], Any]) -> Any:
-    @errors.guard(operation)
-    def work() -> Any:
-        return fn()
-
+    work: Callable[[], Any] = errors.guard(operation)(fn)
     return work()
 
 

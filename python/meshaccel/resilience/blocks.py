@@ -70,13 +70,23 @@ class Attempts:
         """Let what happens in the block inherit what is left of time."""
         SCOPE.set(self._scope)
 
-    def left(self, failed: Exception | None, *, ended: bool) -> None:
-        """Note the outcome of an attempt; ``ended`` if there will not be another one."""
+    def failed(self, error: Exception) -> None:
+        """Note an attempt that failed; the loop goes on with it."""
         SCOPE.set(self._outer)
-        if ended:
-            self._operation.counters.recovered += failed is None and self._failed is not None
-            self._scope.clear()
-        self._failed = failed
+        self._failed = error
+
+    def ended(self, *, well: bool) -> None:
+        """Note that there will not be another attempt."""
+        SCOPE.set(self._outer)
+        self._operation.counters.recovered += well and self._failed is not None
+        self._failed = None
+        self._scope.clear()
+
+    def refused(self, error: BaseException) -> None:
+        """Note that an attempt was kept back, or cancelled before it began."""
+        if isinstance(error, Exception) and error.__cause__ is None:
+            error.__cause__ = self._failed
+        self.ended(well=False)
 
     def _first(self) -> "Attempt":
         environment, operation = self._environment, self._operation
@@ -108,8 +118,7 @@ class Attempts:
     def _settle(self, recovery: Recovery, *, more: bool) -> None:
         if not more:
             self.value = recovery.value
-            self._scope.clear()
-            self._failed = None
+            self.ended(well=False)
 
 
 class Attempt:
@@ -130,7 +139,11 @@ class Attempt:
 
     async def __aenter__(self) -> None:
         clock = self._environment.clock
-        self._permit = await self._operation.enter(self._attempts.deadline, clock)
+        try:
+            self._permit = await self._operation.enter(self._attempts.deadline, clock)
+        except BaseException as error:
+            self._attempts.refused(error)
+            raise
         self._attempts.entered()
         self._began = clock()
 
@@ -144,7 +157,11 @@ class Attempt:
 
     def __enter__(self) -> None:
         clock = self._environment.clock
-        self._permit = self._operation.enter_sync(self._attempts.deadline, clock)
+        try:
+            self._permit = self._operation.enter_sync(self._attempts.deadline, clock)
+        except BaseException as error:
+            self._attempts.refused(error)
+            raise
         self._attempts.entered()
         self._began = clock()
 
@@ -161,12 +178,12 @@ class Attempt:
         latency_s = self._environment.clock() - self._began
         if exc is None:
             operation.succeeded(self._permit, latency_s)
-            self._attempts.left(None, ended=True)
+            self._attempts.ended(well=True)
         elif isinstance(exc, Exception):
             operation.failed(self._permit, classified(self._environment, exc), latency_s)
-            self._attempts.left(exc, ended=False)
+            self._attempts.failed(exc)
             return True  # the loop raises it if there is no other attempt
         else:
             operation.abandoned(self._permit)
-            self._attempts.left(None, ended=True)
+            self._attempts.ended(well=False)
         return False

@@ -102,6 +102,5 @@ class Bulkhead:
         if waiter.done() and not waiter.cancelled():
             self.leave()  # it was let in, in the moment it stopped waiting
             return
-        waiter.cancel()
         with suppress(ValueError):
             self._waiters.remove(waiter)

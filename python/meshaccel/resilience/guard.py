@@ -30,7 +30,8 @@ class Guard:
     def __call__(self, fn: Callable[P, Any]) -> Callable[P, Any]:
         """Return a function that is called in the same way."""
         middleware, operation = self._middleware, self._operation
-        if iscoroutinefunction(fn):
+        # An object may be called like a coroutine function without being one.
+        if iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__):
 
             @wraps(fn)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:

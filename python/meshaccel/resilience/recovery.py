@@ -144,7 +144,7 @@ class Recovery:
         elapsed = self._environment.clock() - self._started
         self._notes.append(
             f"{self._operation.name}: attempt {self._failures} failed after {elapsed:.3f} s, "
-            f"{self._meaning.verdict.value}: {type(error).__name__}: {error}"
+            f"{self._meaning.verdict.value}: {_named(error)}"
         )
         if not isinstance(error, _NOT_SENT):
             self._last = error
@@ -299,6 +299,10 @@ class Recovery:
                 **facts,
             }
             logger.log(level, "%s: %s", self._operation.name, message, extra=extra)
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def _chain(raised: Exception, error: Exception) -> None:
