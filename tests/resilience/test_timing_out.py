@@ -70,10 +70,10 @@ def test_a_timeout_of_what_is_called_is_not_ours(time: VirtualTime) -> None:
     assert errors.stats()["op"].timeouts == 0
 
 
-def test_the_deadline_cuts_a_second_attempt_off() -> None:
-    """In real time: the first failed, the second hangs."""
+def test_the_deadline_comes_before_the_attempt_timeout() -> None:
+    """In real time: the first attempt failed, the second hangs."""
     errors = ErrorHandlingMiddleware(uniform=lambda low, _: low)
-    errors.policy("op", RetryPolicy(deadline_s=0.05, idempotent=True))
+    errors.policy("op", RetryPolicy(deadline_s=0.05, attempt_timeout_s=60.0, idempotent=True))
     first = Script(ConnectionResetError())
 
     async def work() -> None:

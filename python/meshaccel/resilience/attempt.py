@@ -1,7 +1,6 @@
 """One attempt that is more than a call: gates that may have to be waited for, timers, a hedge."""
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
@@ -18,10 +17,8 @@ async def attempt(
     operation: Operation,
     deadline: float,
     call: Callable[[], Awaitable[T]],
-    *,
-    first: bool,
 ) -> T:
-    """Enter, call and leave; the first attempt has no deadline without an attempt timeout.
+    """Enter, call and leave.
 
     Raises:
         DeadlineExceededError: it is too late for an attempt.
@@ -34,8 +31,8 @@ async def attempt(
     began = clock()
     try:
         limit_s = operation.policy.attempt_timeout_s
-        if limit_s is not None or not first:
-            limit_s = min(math.inf if limit_s is None else limit_s, deadline - began)
+        if limit_s is not None:
+            limit_s = min(limit_s, deadline - began)
         result = await _within(operation, limit_s, _hedged(environment, operation, call))
     except Exception as error:
         operation.failed(permit, classified(environment, error), clock() - began)
@@ -78,7 +75,7 @@ def _check_time(operation: Operation, deadline: float, now: float) -> None:
 
 
 async def _within(operation: Operation, limit_s: float | None, call: Awaitable[T]) -> T:
-    if limit_s is None or limit_s == math.inf:
+    if limit_s is None:
         return await call
     try:
         async with asyncio.timeout(max(limit_s, 0.0)) as scope:

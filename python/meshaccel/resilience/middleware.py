@@ -244,7 +244,6 @@ class ErrorHandlingMiddleware:
         failed: Exception | None,
     ) -> T:
         """Make attempts until one succeeds or there is another end to it."""
-        first = failed is None
         try:
             while True:
                 if failed is not None and not await recovery.again(failed):
@@ -252,9 +251,9 @@ class ErrorHandlingMiddleware:
                     return value
                 try:
                     deadline = recovery.deadline
-                    result = await attempt(self._environment, op, deadline, call, first=first)
+                    result = await attempt(self._environment, op, deadline, call)
                 except Exception as error:  # noqa: BLE001 - it is classified
-                    failed, first = error, False
+                    failed = error
                 else:
                     op.counters.recovered += failed is not None
                     return result

@@ -21,10 +21,10 @@ class RetryPolicy:
 
     Attributes:
         attempts: how many there are at most, the first included; None for as many as fit.
-        deadline_s: seconds from the call's start in which attempts are made. Calls within it
-            inherit what is left. It cuts off attempts that follow a failure; the first one, which
-            runs without a timer, only together with ``attempt_timeout_s``.
-        attempt_timeout_s: after how many seconds each attempt, the first included, is cut off.
+        deadline_s: seconds from the call's start in which attempts may begin. Calls within it
+            inherit what is left. By itself it cuts nothing off, as that takes a timer.
+        attempt_timeout_s: after how many seconds an attempt is cut off, or at the deadline if that
+            comes first. Cut off, it may have had its effect. Only for coroutines.
         idempotent: whether making the call twice does no harm. Otherwise it is not made again
             after an error that leaves open whether it had its effect.
         unit: what the function that is passed does by itself. One that is a statement within
