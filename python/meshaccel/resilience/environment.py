@@ -16,7 +16,9 @@ from meshaccel.resilience.verdicts import Classifying
 T = TypeVar("T")
 
 logger = logging.getLogger("meshaccel.resilience")
-"""One record for each retry and each failure of a fallible operation, with its facts as extra."""
+"""One record for each retry, and when they end in vain, with the facts as extra."""
+
+logger.addHandler(logging.NullHandler())  # a program that logs nowhere does not want it on stderr
 
 
 @dataclass(slots=True)

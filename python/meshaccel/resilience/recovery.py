@@ -279,7 +279,9 @@ class Recovery:
         final = error
         if isinstance(error, _NOT_SENT) and self._last is not None:
             final = self._last
-        if self._failures > 1 or self._reason:
+        # A pool may give one error to all who waited; it would collect the notes of each.
+        noted = len(getattr(final, "__notes__", ()))
+        if noted < _NOTES and (self._failures > 1 or self._reason):
             hidden = self._failures - len(self._notes)
             if hidden:
                 final.add_note(f"{self._operation.name}: {hidden} earlier attempts not shown")
