@@ -1,12 +1,16 @@
 """Errors that pass, errors that stay, and what the caller sees of both; in every form."""
 
 import asyncio
+import gc
 import traceback
+from contextlib import suppress
+from weakref import ref
 
 import pytest
 from tests.resilience.conftest import Form
 from tests.resilience.support import (
     CALLS,
+    MEANINGS,
     Busy,
     Cut,
     Ours,
@@ -14,6 +18,7 @@ from tests.resilience.support import (
     Script,
     Told,
     Wrong,
+    by_attempts_sync,
     by_run_sync,
     middleware,
 )
@@ -193,3 +198,58 @@ def test_cancelled_from_within(time: VirtualTime) -> None:
 
 def test_none_is_a_result(time: VirtualTime, form: Form) -> None:
     assert form(middleware(time), "op", Script(Busy(), value=None)) is None
+
+
+@pytest.mark.parametrize("failures", [2, 3])
+@pytest.mark.parametrize("way", ["call", "block", "thread", "block in a thread"])
+def test_errors_are_let_go(time: VirtualTime, way: str, failures: int) -> None:
+    """No circle of frames and errors is left for the collector to find."""
+    errors = middleware(time, RetryPolicy(attempts=3))
+    made = [Busy(str(n)) for n in range(failures)]
+    alive = [ref(error) for error in made]
+    script = Script(*made)
+    made.clear()
+
+    async def work() -> None:
+        script()
+
+    async def block() -> None:
+        async for attempt in errors.attempts("op"):
+            async with attempt:
+                script()
+
+    async def main() -> None:  # asyncio.run() itself would leave a circle behind
+        with suppress(Busy):
+            await (errors.run("op", work) if way == "call" else block())
+        assert [error() for error in alive] == [None] * failures
+
+    gc.collect()
+    gc.disable()
+    try:
+        if way in {"call", "block"}:
+            asyncio.run(main())
+        with suppress(Busy):
+            (by_run_sync if way == "thread" else by_attempts_sync)(errors, "op", script)
+        assert [error() for error in alive] == [None] * failures
+    finally:
+        gc.enable()
+
+
+def test_an_error_without_a_text_is_raised_all_the_same(time: VirtualTime, form: Form) -> None:
+    class Mute(Busy):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    MEANINGS[Mute] = MEANINGS[Busy]
+    errors = middleware(time, RetryPolicy(attempts=2))
+    with pytest.raises(Mute) as caught:
+        form(errors, "op", Script(Mute(), Mute()))
+    assert "Mute, whose text raises ZeroDivisionError" in caught.value.__notes__[0]
+
+
+def test_an_answer_after_a_retry_is_no_failure_to_recover(time: VirtualTime, form: Form) -> None:
+    errors = middleware(time)
+    with pytest.raises(Wrong):
+        form(errors, "op", Script(Busy(), Wrong()))
+    stats = errors.stats()["op"]
+    assert (stats.recovered, stats.unrecovered, stats.failed) == (0, 0, 1)

@@ -81,6 +81,8 @@ class Attempts:
         self._operation.counters.recovered += well and self._failed is not None
         self._failed = None
         self._scope.clear()
+        if self._recovery is not None:
+            self._recovery.forget()
 
     def refused(self, error: BaseException) -> None:
         """Note that an attempt was kept back, or cancelled before it began."""
@@ -104,6 +106,7 @@ class Attempts:
         try:
             more = await recovery.again(failed)
         finally:
+            del failed
             self._settle(recovery, more=more)
         return more
 
@@ -112,6 +115,7 @@ class Attempts:
         try:
             more = recovery.again_sync(failed)
         finally:
+            del failed
             self._settle(recovery, more=more)
         return more
 

@@ -8,7 +8,6 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from meshaccel.errors import PolicyError
-from meshaccel.resilience.attempt import attempt, attempt_sync
 from meshaccel.resilience.blocks import Attempts
 from meshaccel.resilience.breaker import Breaker
 from meshaccel.resilience.budget import RetryBudget
@@ -18,6 +17,7 @@ from meshaccel.resilience.environment import Environment
 from meshaccel.resilience.guard import Guard
 from meshaccel.resilience.handlers import Handler
 from meshaccel.resilience.operation import Fallback, Operation
+from meshaccel.resilience.persisting import persist, persist_sync
 from meshaccel.resilience.policy import RetryPolicy
 from meshaccel.resilience.recovery import Recovery, classified
 from meshaccel.resilience.scope import SCOPE, inherit
@@ -122,7 +122,7 @@ class ErrorHandlingMiddleware:
             counters=before.counters if before is not None else None,
         )
 
-    async def run(
+    async def run(  # noqa: C901 - it runs for each call; a method less is worth some branches
         self,
         operation: str,
         fn: Callable[P, Awaitable[T]],
@@ -136,10 +136,12 @@ class ErrorHandlingMiddleware:
             ResilienceError: no attempt could be made, or one took too long.
             Exception: what ``fn`` raises, or a handler or the fallback.
         """
-        op = self._operations.get(operation)
-        if op is None:
+        try:
+            op = self._operations[operation]
+        except KeyError:
             op = self._declared(operation)
         op.counters.calls += 1
+        breaker, bulkhead = op.breaker, op.bulkhead
         clock = self._environment.clock
         started = clock()
         outer = SCOPE.get()
@@ -149,21 +151,30 @@ class ErrorHandlingMiddleware:
         SCOPE.set(scope)
         failed: Exception | None = None
         try:
-            if op.plain and not outer and op.try_enter():
+            entered = op.plain and not outer and (breaker is None or breaker.try_enter())
+            if entered and bulkhead is not None and not bulkhead.try_enter():
+                entered = False
+                if breaker is not None:
+                    breaker.release()
+            if entered:
                 try:
                     result = await fn(*args, **kwargs)
                 except Exception as error:  # noqa: BLE001 - it is classified
                     failed = error
                     meaning = classified(self._environment, error)
-                    op.failed(op.breaker, meaning, clock() - started)
+                    op.failed(breaker, meaning, clock() - started)
                 except BaseException:
-                    op.abandoned(op.breaker)
+                    op.abandoned(breaker)
                     raise
                 else:
-                    op.succeeded(op.breaker, clock() - started)
+                    if breaker is not None:
+                        breaker.success(clock() - started)
+                    if bulkhead is not None:
+                        bulkhead.leave()
                     return result
             recovery = Recovery(self._environment, op, started, scope, outer)
-            return await self._persist(op, recovery, partial(fn, *args, **kwargs), failed)
+            call = partial(fn, *args, **kwargs)
+            return await persist(self._environment, op, recovery, call, failed)
         finally:
             failed = None  # or the error and this frame would keep each other alive
             scope.clear()
@@ -211,7 +222,8 @@ class ErrorHandlingMiddleware:
                     op.succeeded(op.breaker, clock() - started)
                     return result
             recovery = Recovery(self._environment, op, started, scope, outer)
-            return self._persist_sync(op, recovery, partial(fn, *args, **kwargs), failed)
+            call = partial(fn, *args, **kwargs)
+            return persist_sync(self._environment, op, recovery, call, failed)
         finally:
             failed = None
             scope.clear()
@@ -235,45 +247,3 @@ class ErrorHandlingMiddleware:
 
     def _declared(self, operation: str) -> Operation:
         return self._operations.setdefault(operation, Operation(operation, self._default))
-
-    async def _persist(
-        self,
-        op: Operation,
-        recovery: Recovery,
-        call: Callable[[], Awaitable[T]],
-        failed: Exception | None,
-    ) -> T:
-        """Make attempts until one succeeds or there is another end to it."""
-        try:
-            while True:
-                if failed is not None and not await recovery.again(failed):
-                    value: T = recovery.value
-                    return value
-                try:
-                    deadline = recovery.deadline
-                    result = await attempt(self._environment, op, deadline, call)
-                except Exception as error:  # noqa: BLE001 - it is classified
-                    failed = error
-                else:
-                    op.counters.recovered += failed is not None
-                    return result
-        finally:
-            failed = None
-
-    def _persist_sync(
-        self, op: Operation, recovery: Recovery, call: Callable[[], T], failed: Exception | None
-    ) -> T:
-        try:
-            while True:
-                if failed is not None and not recovery.again_sync(failed):
-                    value: T = recovery.value
-                    return value
-                try:
-                    result = attempt_sync(self._environment, op, recovery.deadline, call)
-                except Exception as error:  # noqa: BLE001 - it is classified
-                    failed = error
-                else:
-                    op.counters.recovered += failed is not None
-                    return result
-        finally:
-            failed = None

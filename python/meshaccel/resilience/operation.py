@@ -82,25 +82,30 @@ class Operation:
         Raises:
             CircuitOpenError, BulkheadFullError: they did not open.
         """
-        breaker = self.breaker
-        permit: Permit | None = breaker
+        permit: Permit | None = self.breaker
         bounded = deadline if deadline != math.inf else None
         try:
-            if breaker is not None and not breaker.try_enter():
-                permit = await breaker.enter(bounded if wait else clock())
-            bulkhead = self.bulkhead
-            if bulkhead is not None and not bulkhead.try_enter():
-                try:
-                    left = None if bounded is None else bounded - clock()
-                    await bulkhead.enter(left)
-                except BaseException:
-                    if permit is not None:
-                        permit.release()
-                    raise
+            if self.breaker is not None and not self.breaker.try_enter():
+                permit = await self.breaker.enter(bounded if wait else clock())
+            try:
+                await self._enter_bulkhead(bounded, clock, wait=wait)
+            except BaseException:
+                if permit is not None:
+                    permit.release()
+                raise
         except (CircuitOpenError, BulkheadFullError):
             self.counters.refused += 1
             raise
         return permit
+
+    async def _enter_bulkhead(
+        self, deadline: float | None, clock: Callable[[], float], *, wait: bool
+    ) -> None:
+        if self.bulkhead is None or self.bulkhead.try_enter():
+            return
+        if not wait:
+            raise BulkheadFullError(f"{self.name!r} is full: {self.bulkhead.limit} run")
+        await self.bulkhead.enter(None if deadline is None else deadline - clock())
 
     def enter_sync(self, deadline: float, clock: Callable[[], float]) -> Permit | None:
         """Take the gates without waiting.
@@ -110,10 +115,7 @@ class Operation:
         """
         if self.try_enter():
             return self.breaker
-        if self.bulkhead is not None and not self.bulkhead.in_use < self.bulkhead.limit:
-            self.counters.refused += 1
-            raise BulkheadFullError(f"{self.name!r} is full: {self.bulkhead.in_use} run")
-        return at_once(self.enter(deadline, clock, wait=False), "the breaker or the bulkhead")
+        return at_once(self.enter(deadline, clock, wait=False), "the breaker")
 
     def succeeded(self, permit: Permit | None, latency_s: float) -> None:
         """Leave after an answer."""

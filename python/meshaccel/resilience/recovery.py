@@ -1,7 +1,6 @@
 """What happens after the first failure: handlers, pauses, the end of patience, the fallback."""
 
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from inspect import isawaitable
 from typing import Any
@@ -10,20 +9,16 @@ from tenacity import AsyncRetrying, AttemptManager, RetryCallState, Retrying
 
 from meshaccel.errors import (
     AttemptTimeoutError,
-    BulkheadFullError,
-    CircuitOpenError,
-    DeadlineExceededError,
     PolicyError,
     ResilienceError,
 )
-from meshaccel.resilience.environment import Environment, at_once, logger
+from meshaccel.resilience.environment import Environment, at_once
 from meshaccel.resilience.handlers import Failure, Ignore, Raise, Retry, Return, chain_of
+from meshaccel.resilience.history import NOT_SENT, History
 from meshaccel.resilience.operation import Operation
 from meshaccel.resilience.scope import CLAIMED, DEADLINE, ERRORS, Scope
 from meshaccel.resilience.verdicts import Classification, Verdict
 
-_NOTES = 8
-_NOT_SENT = (BulkheadFullError, CircuitOpenError, DeadlineExceededError)
 _TIMED_OUT = Classification(Verdict.AMBIGUOUS, feeds="breaker")
 _OURS = Classification(Verdict.PERMANENT)
 
@@ -68,50 +63,76 @@ class Recovery:
         self._meaning = _OURS
         self._result: Retry | Return | Raise | None = None
         self._wanted = False
-        self._reason = ""
-        self._last: Exception | None = None
-        self._notes: deque[str] = deque(maxlen=_NOTES)
-        self._failures = 0
+        self._history = History(operation.name)
 
     async def again(self, error: Exception) -> bool:
         """Wait for another attempt after ``error``, or settle the call, or raise."""
         self._failed(error)
+        final: Exception | None = None
         try:
-            return await self._next(error) or await self._conclude(error)
+            if await self._next(error):
+                return True
+            if final := await self._settled(error):
+                raise final  # noqa: TRY301 - it is counted
         except Exception:
             self._operation.counters.failed += 1
             raise
+        finally:
+            del error, final  # or they and this frame would keep each other alive
+        return False
 
     def again_sync(self, error: Exception) -> bool:
         """Do as ``again``, in a thread that can wait."""
         self._failed(error)
+        final: Exception | None = None
         try:
-            return self._next_sync(error) or at_once(self._conclude(error), "the fallback")
+            if self._next_sync(error):
+                return True
+            if final := at_once(self._settled(error), "the fallback"):
+                raise final  # noqa: TRY301 - it is counted
         except Exception:
             self._operation.counters.failed += 1
             raise
+        finally:
+            del error, final
+        return False
+
+    def forget(self) -> None:
+        """Let go of the errors, whose tracebacks know of who keeps this."""
+        self._history.forget()
+        if self._manager is not None:
+            self._manager.retry_state.outcome = None  # tenacity's objects are in a circle
+        self._steps = self._steps_sync = self._manager = None
 
     async def _next(self, error: Exception) -> bool:
         steps = self._steps = self._steps or aiter(self._controller())
-        manager = self._manager if self._manager is not None else await anext(steps)
+        if (manager := self._manager) is None:
+            manager = self._manager = await anext(steps)
+        traceback = error.__traceback__
         try:
-            manager.__exit__(type(error), error, error.__traceback__)
+            manager.__exit__(type(error), error, traceback)
             self._manager = await anext(steps)
         except Exception as raised:
             if raised is not error:
                 raise
+            # Without tenacity's frames, of which nobody wants to read.
+            error.__traceback__ = traceback
             return False
         return True
 
     def _next_sync(self, error: Exception) -> bool:
         steps = self._steps_sync = self._steps_sync or iter(self._controller_sync())
-        manager = self._manager if self._manager is not None else next(steps)
+        if (manager := self._manager) is None:
+            manager = self._manager = next(steps)
+        traceback = error.__traceback__
         try:
-            manager.__exit__(type(error), error, error.__traceback__)
+            manager.__exit__(type(error), error, traceback)
             self._manager = next(steps)
         except Exception as raised:
             if raised is not error:
                 raise
+            # Without tenacity's frames, of which nobody wants to read.
+            error.__traceback__ = traceback
             return False
         return True
 
@@ -137,17 +158,10 @@ class Recovery:
         )
 
     def _failed(self, error: Exception) -> None:
-        self._failures += 1
         self._operation.counters.attempts_failed += 1
         self._meaning = classified(self._environment, error)
         self._result = None
-        elapsed = self._environment.clock() - self._started
-        self._notes.append(
-            f"{self._operation.name}: attempt {self._failures} failed after {elapsed:.3f} s, "
-            f"{self._meaning.verdict.value}: {_named(error)}"
-        )
-        if not isinstance(error, _NOT_SENT):
-            self._last = error
+        self._history.add(error, self._meaning, self._environment.clock() - self._started)
 
     async def _judge(self, state: RetryCallState) -> bool:
         """Ask the handlers, and then the policy, whether to try again."""
@@ -162,14 +176,15 @@ class Recovery:
             wanted = self._repeatable()
         else:
             wanted = self._meaning.verdict is not Verdict.PERMANENT and self._repeatable()
-        self._wanted = self._wanted or wanted
+        # An answer settles it, also one that nobody wanted; being kept back does not.
+        self._wanted = wanted or (self._wanted and isinstance(error, NOT_SENT))
         return wanted and self._may_retry and not self._tried_within(error)
 
     async def _handled(self, error: Exception) -> Retry | Return | Raise | None:
         elapsed = self._environment.clock() - self._started
         for link, handler in self._environment.handlers.matching(error):
             failure = Failure(
-                link, error, self._operation.name, self._failures, elapsed, self._meaning
+                link, error, self._operation.name, self._history.failures, elapsed, self._meaning
             )
             try:
                 outcome = handler(failure)
@@ -191,7 +206,7 @@ class Recovery:
         policy = self._operation.policy
         if self._meaning.verdict is Verdict.AMBIGUOUS and not policy.idempotent:
             self._operation.counters.ambiguous += 1
-            self._reason = "it may have had its effect, and is not idempotent"
+            self._history.reason = "it may have had its effect, and is not idempotent"
             return False
         return policy.unit.value >= self._meaning.unit.value
 
@@ -222,41 +237,42 @@ class Recovery:
         limits = (operation.policy.attempts, self._meaning.max_attempts)
         allowed = min((limit for limit in limits if limit is not None), default=None)
         pause = state.upcoming_sleep
-        if allowed is not None and self._failures >= allowed:
+        if allowed is not None and self._history.failures >= allowed:
             counters.out_of_attempts += 1
-            self._reason = f"after {allowed} attempts"
+            self._history.reason = f"after {allowed} attempts"
             return True
         if self._environment.clock() + pause >= self.deadline:
             counters.out_of_time += 1
-            self._reason = f"its deadline is nearer than the next attempt, in {pause:.3g} s"
+            self._history.reason = f"its deadline is nearer than the next attempt, in {pause:.3g} s"
             return True
         if operation.budget is not None and not operation.budget.withdraw():
             counters.out_of_budget += 1
-            self._reason = "the retry budget is spent"
+            self._history.reason = "the retry budget is spent"
             return True
         counters.retries += 1
-        self._log(logging.INFO, "trying again", pause_s=pause)
+        self._history.log(logging.INFO, "trying again", pause_s=pause)
         return False
 
-    async def _conclude(self, error: Exception) -> bool:
+    async def _settled(self, error: Exception) -> Exception | None:
+        """Return what is to be raised, or None if the call has a ``value``."""
         counters = self._operation.counters
         if isinstance(self._result, Return):
             counters.handled += 1
             self.value = self._result.value
-            return False
+            return None
         if isinstance(self._result, Raise):
             counters.handled += 1
             _chain(self._result.error, error)
-            raise self._result.error
-        final = self._explained(error)
+            return self._result.error
+        final = self._history.explained(error)
         if self._wanted and self._may_retry:
             counters.unrecovered += 1
-            self._log(logging.WARNING, "giving up", reason=self._reason)
+            self._history.log(logging.WARNING, "giving up", reason=self._history.reason)
             if self._outer:
                 self._outer.append(final)
         fallback = self._operation.fallback
         if fallback is None or not self._unavailable(error):
-            raise final
+            return final
         try:
             value = fallback(final)
             if isawaitable(value):
@@ -266,45 +282,13 @@ class Recovery:
             raise
         counters.fallbacks += 1
         self.value = value
-        return False
+        return None
 
     def _unavailable(self, error: Exception) -> bool:
         """Tell whether there was no answer; an error that is one needs no substitute."""
         if isinstance(error, ResilienceError):
             return not isinstance(error, PolicyError)
         return self._meaning.verdict in (Verdict.TRANSIENT, Verdict.AMBIGUOUS)
-
-    def _explained(self, error: Exception) -> Exception:
-        """Return the error to raise: the last of the operation itself, with what came before."""
-        final = error
-        if isinstance(error, _NOT_SENT) and self._last is not None:
-            final = self._last
-        # A pool may give one error to all who waited; it would collect the notes of each.
-        noted = len(getattr(final, "__notes__", ()))
-        if noted < _NOTES and (self._failures > 1 or self._reason):
-            hidden = self._failures - len(self._notes)
-            if hidden:
-                final.add_note(f"{self._operation.name}: {hidden} earlier attempts not shown")
-            for note in self._notes:
-                final.add_note(note)
-            if self._reason:
-                final.add_note(f"{self._operation.name}: not tried again: {self._reason}")
-        return final
-
-    def _log(self, level: int, message: str, **facts: object) -> None:
-        if logger.isEnabledFor(level):
-            extra = {
-                "operation": self._operation.name,
-                "attempt": self._failures,
-                "verdict": self._meaning.verdict.value,
-                "error": self._notes[-1],
-                **facts,
-            }
-            logger.log(level, "%s: %s", self._operation.name, message, extra=extra)
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def _chain(raised: Exception, error: Exception) -> None:
