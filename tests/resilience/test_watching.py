@@ -5,11 +5,13 @@ import logging
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from tests.resilience.conftest import Form
 from tests.resilience.support import Busy, Script, Told, Wrong, middleware
 
 from meshaccel.resilience import (
     Bulkhead,
     CircuitBreaker,
+    Classification,
     ErrorHandlingMiddleware,
     RetryBudget,
     RetryPolicy,
@@ -116,3 +118,22 @@ def test_users_test_without_waiting() -> None:
     with without_waiting(errors) as again:
         errors.run_sync("op", Script(ConnectionRefusedError()))
     assert len(again.pauses) == 1
+
+
+def test_a_classifier_that_fails_hides_nothing(
+    time: VirtualTime, form: Form, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its mistake is logged; the error is raised, and nothing of the gates is kept."""
+
+    class Broken:
+        def classify(self, exc: BaseException, /) -> Classification:
+            raise ZeroDivisionError
+
+    errors = ErrorHandlingMiddleware(classifier=Broken(), clock=time.clock)
+    bulkhead = Bulkhead(1)
+    errors.policy("op", RetryPolicy(), bulkhead=bulkhead)
+    with pytest.raises(Busy):
+        form(errors, "op", Script(Busy()))
+    assert bulkhead.in_use == 0
+    assert "the classifier fails on Busy" in caplog.text
+    assert "ZeroDivisionError" in caplog.text

@@ -30,10 +30,9 @@ async def attempt(
     permit = await operation.enter(deadline, clock)
     began = clock()
     try:
-        limit_s = operation.policy.attempt_timeout_s
-        if limit_s is not None:
-            limit_s = min(limit_s, deadline - began)
-        result = await _within(operation, limit_s, _hedged(environment, operation, call))
+        result = await (
+            call() if operation.plain else limited(environment, operation, deadline, call)
+        )
     except Exception as error:
         operation.failed(permit, classified(environment, error), clock() - began)
         raise
@@ -74,12 +73,24 @@ def _check_time(operation: Operation, deadline: float, now: float) -> None:
         raise DeadlineExceededError(f"{operation.name}: the time for it was up")
 
 
-async def _within(operation: Operation, limit_s: float | None, call: Awaitable[T]) -> T:
+async def limited(
+    environment: Environment,
+    operation: Operation,
+    deadline: float,
+    call: Callable[[], Awaitable[T]],
+) -> T:
+    """Call with the attempt timeout and the hedge of the policy.
+
+    Raises:
+        AttemptTimeoutError: it took too long.
+    """
+    limit_s = operation.policy.attempt_timeout_s
     if limit_s is None:
-        return await call
+        return await _hedged(environment, operation, call)
+    limit_s = max(0.0, min(limit_s, deadline - environment.clock()))
     try:
-        async with asyncio.timeout(max(limit_s, 0.0)) as scope:
-            return await call
+        async with asyncio.timeout(limit_s) as scope:
+            return await _hedged(environment, operation, call)
     except TimeoutError as error:
         # By the scope, not the type: what is called may have time limits of its own.
         if not scope.expired():

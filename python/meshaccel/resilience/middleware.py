@@ -8,6 +8,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from meshaccel.errors import PolicyError
+from meshaccel.resilience.attempt import limited
 from meshaccel.resilience.blocks import Attempts
 from meshaccel.resilience.breaker import Breaker
 from meshaccel.resilience.budget import RetryBudget
@@ -20,7 +21,7 @@ from meshaccel.resilience.operation import Fallback, Operation
 from meshaccel.resilience.persisting import persist, persist_sync
 from meshaccel.resilience.policy import RetryPolicy
 from meshaccel.resilience.recovery import Recovery, classified
-from meshaccel.resilience.scope import SCOPE, inherit
+from meshaccel.resilience.scope import DEADLINE, SCOPE, inherit
 from meshaccel.resilience.stats import OperationStats
 from meshaccel.resilience.verdicts import Classifying
 
@@ -122,7 +123,7 @@ class ErrorHandlingMiddleware:
             counters=before.counters if before is not None else None,
         )
 
-    async def run(  # noqa: C901 - it runs for each call; a method less is worth some branches
+    async def run(  # noqa: C901, PLR0912, PLR0915 - each method less is a tenth of the cost
         self,
         operation: str,
         fn: Callable[P, Awaitable[T]],
@@ -146,19 +147,25 @@ class ErrorHandlingMiddleware:
         started = clock()
         outer = SCOPE.get()
         scope = [started + op.deadline_s, op.claims]
+        in_time = True
         if outer:
             inherit(scope, outer)
+            in_time = started < scope[DEADLINE]
         SCOPE.set(scope)
         failed: Exception | None = None
         try:
-            entered = op.plain and not outer and (breaker is None or breaker.try_enter())
+            entered = in_time and (breaker is None or breaker.try_enter())
             if entered and bulkhead is not None and not bulkhead.try_enter():
                 entered = False
                 if breaker is not None:
                     breaker.release()
             if entered:
                 try:
-                    result = await fn(*args, **kwargs)
+                    if op.plain:
+                        result = await fn(*args, **kwargs)
+                    else:
+                        call = partial(fn, *args, **kwargs)
+                        result = await limited(self._environment, op, scope[DEADLINE], call)
                 except Exception as error:  # noqa: BLE001 - it is classified
                     failed = error
                     meaning = classified(self._environment, error)
@@ -203,12 +210,14 @@ class ErrorHandlingMiddleware:
         started = clock()
         outer = SCOPE.get()
         scope = [started + op.deadline_s, op.claims]
+        in_time = True
         if outer:
             inherit(scope, outer)
+            in_time = started < scope[DEADLINE]
         SCOPE.set(scope)
         failed: Exception | None = None
         try:
-            if not outer and op.try_enter():
+            if in_time and op.try_enter():
                 try:
                     result = fn(*args, **kwargs)
                 except Exception as error:  # noqa: BLE001 - it is classified

@@ -12,7 +12,7 @@ from meshaccel.errors import (
     PolicyError,
     ResilienceError,
 )
-from meshaccel.resilience.environment import Environment, at_once
+from meshaccel.resilience.environment import Environment, at_once, logger
 from meshaccel.resilience.handlers import Failure, Ignore, Raise, Retry, Return, chain_of
 from meshaccel.resilience.history import NOT_SENT, History
 from meshaccel.resilience.operation import Operation
@@ -29,7 +29,12 @@ def classified(environment: Environment, error: BaseException) -> Classification
         return _TIMED_OUT
     if isinstance(error, ResilienceError):
         return _OURS
-    return environment.classifier.classify(error)
+    try:
+        return environment.classifier.classify(error)
+    except Exception:
+        # It must not take the place of the error, nor keep what the call has entered.
+        logger.exception("the classifier fails on %s", type(error).__name__)
+        return _OURS
 
 
 class Recovery:
