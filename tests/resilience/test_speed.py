@@ -1,4 +1,4 @@
-"""What a success costs; loosely, as this runs beside other tests. benches/resilience.py measures."""
+"""What no change may lose: how little a success costs. `benches/resilience.py` has the figures."""
 
 import asyncio
 import time

@@ -127,7 +127,7 @@ def test_a_classifier_that_fails_hides_nothing(
 
     class Broken:
         def classify(self, exc: BaseException, /) -> Classification:
-            raise ZeroDivisionError
+            raise ZeroDivisionError from exc
 
     errors = ErrorHandlingMiddleware(classifier=Broken(), clock=time.clock)
     bulkhead = Bulkhead(1)

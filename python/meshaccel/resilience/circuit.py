@@ -44,6 +44,8 @@ class CircuitBreaker:
         uniform: where chance comes from.
     """
 
+    timed = False
+
     def __init__(  # noqa: PLR0913 - a setting each
         self,
         *,

@@ -29,18 +29,18 @@ class Guard:
 
     def __call__(self, fn: Callable[P, Any]) -> Callable[P, Any]:
         """Return a function that is called in the same way."""
-        middleware, operation = self._middleware, self._operation
+        operation, run, run_sync = self._operation, self._middleware.run, self._middleware.run_sync
         # An object may be called like a coroutine function without being one.
         if iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__):
 
             @wraps(fn)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-                return await middleware.run(operation, fn, *args, **kwargs)
+                return await run(operation, fn, *args, **kwargs)
 
             return guarded
 
         @wraps(fn)
         def guarded_sync(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return middleware.run_sync(operation, fn, *args, **kwargs)
+            return run_sync(operation, fn, *args, **kwargs)
 
         return guarded_sync

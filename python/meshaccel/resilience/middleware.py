@@ -175,7 +175,7 @@ class ErrorHandlingMiddleware:
                     raise
                 else:
                     if breaker is not None:
-                        breaker.success(clock() - started)
+                        breaker.success(clock() - started if op.timed else 0.0)
                     if bulkhead is not None:
                         bulkhead.leave()
                     return result

@@ -35,6 +35,7 @@ class Operation:
         "name",
         "plain",
         "policy",
+        "timed",
     )
 
     def __init__(  # noqa: PLR0913 - a part each
@@ -60,6 +61,8 @@ class Operation:
         self.deadline_s = math.inf if policy.deadline_s is None else policy.deadline_s
         self.plain = policy.attempt_timeout_s is None and policy.hedge_after_s is None
         """Whether a first attempt needs no timer."""
+        self.timed = getattr(breaker, "timed", True)
+        """Whether the breaker wants to know how long an answer took; reading the clock costs."""
         self.claims = policy.retries and policy.idempotent
         """Whether what fails within it is left to it; it must be able to repeat all of it."""
 

@@ -31,7 +31,7 @@ def classified(environment: Environment, error: BaseException) -> Classification
         return _OURS
     try:
         return environment.classifier.classify(error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - a rule may be a user's
         # It must not take the place of the error, nor keep what the call has entered.
         logger.exception("the classifier fails on %s", type(error).__name__)
         return _OURS
