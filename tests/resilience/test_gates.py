@@ -3,13 +3,22 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from tests.resilience.conftest import Form
 from tests.resilience.support import Busy, Crowded, Cut, Script, Wrong, by_run, middleware
 
 from meshaccel.errors import BulkheadFullError, CircuitOpenError, PolicyError
-from meshaccel.resilience import Bulkhead, CircuitBreaker, Permit, RetryBudget, RetryPolicy
+from meshaccel.resilience import (
+    Bulkhead,
+    CircuitBreaker,
+    ErrorHandlingMiddleware,
+    Permit,
+    Retry,
+    RetryBudget,
+    RetryPolicy,
+)
 from meshaccel.resilience.testing import VirtualTime
 
 ONE_ATTEMPT = RetryPolicy(attempts=1)
@@ -227,6 +236,15 @@ def test_an_open_circuit_has_a_fallback(time: VirtualTime) -> None:
     assert by_run(errors, "op", Script()) == "kept"
 
 
+def test_a_handler_may_wait_for_the_circuit(time: VirtualTime) -> None:
+    """Until the breaker said it makes sense to ask again."""
+    errors = middleware(time)
+    errors.policy("op", RetryPolicy(), breaker=opened(time))
+    errors.add_handler(CircuitOpenError, lambda _: Retry())
+    assert by_run(errors, "op", Script()) == "done"
+    assert time.pauses == [5.0]
+
+
 def test_a_full_bulkhead_turns_away(time: VirtualTime, form: Form) -> None:
     errors = middleware(time)
     bulkhead = Bulkhead(1)
@@ -298,6 +316,48 @@ def test_a_thread_that_leaves_wakes_a_coroutine() -> None:
         bulkhead.leave()
 
     asyncio.run(main())
+
+
+def test_threads_and_coroutines_share_a_bulkhead() -> None:
+    """However they race, never more than its limit run, and every permit comes back."""
+    errors = ErrorHandlingMiddleware()
+    bulkhead = Bulkhead(3, max_waiting=100)
+    errors.policy("op", ONE_ATTEMPT, bulkhead=bulkhead)
+    running: set[object] = set()
+    most = 0
+
+    def enter() -> object:
+        nonlocal most
+        token = object()
+        running.add(token)
+        most = max(most, len(running))
+        return token
+
+    def work() -> None:
+        running.discard(enter())
+
+    def thread() -> int:
+        done = 0
+        for _ in range(2_000):
+            with suppress(BulkheadFullError):
+                errors.run_sync("op", work)
+                done += 1
+        return done
+
+    async def work_async() -> None:
+        token = enter()
+        await asyncio.sleep(0)
+        running.discard(token)
+
+    async def main() -> None:
+        threads = [asyncio.to_thread(thread) for _ in range(4)]
+        calls = [errors.run("op", work_async) for _ in range(100)]
+        results = await asyncio.gather(*threads, *calls)
+        assert sum(done for done in results[:4] if done) > 0
+
+    asyncio.run(main())
+    assert 1 <= most <= 3
+    assert (bulkhead.in_use, bulkhead.waiting) == (0, 0)
 
 
 def test_a_loop_that_was_closed_holds_nobody_up() -> None:

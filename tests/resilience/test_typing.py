@@ -1,9 +1,12 @@
 """What a type checker knows of guarded functions; mypy reads this, and it runs."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, assert_type
 
+import pytest
+
+from meshaccel.errors import PolicyError
 from meshaccel.resilience import ErrorHandlingMiddleware, Failure, Return
 
 errors = ErrorHandlingMiddleware()
@@ -52,6 +55,28 @@ def test_objects_can_be_guarded() -> None:
     assert asyncio.run(errors.guard("read")(Read().__call__)()) == "read"
     reading: Callable[[], Coroutine[Any, Any, str]] = Read()
     assert asyncio.run(errors.guard("read")(reading)()) == "read"
+
+
+def test_methods_can_be_guarded() -> None:
+    class Reader:
+        @errors.guard("read")
+        def read(self, name: str) -> str:
+            return name
+
+    assert_type(Reader().read("a"), str)
+    assert Reader().read("a") == "a"
+
+
+def test_generators_cannot_be_guarded() -> None:
+    def steps() -> Iterator[int]:
+        yield 1
+
+    async def async_steps() -> AsyncIterator[int]:
+        yield 1
+
+    for fn in (steps, async_steps):
+        with pytest.raises(PolicyError, match="steps: each step of a generator"):
+            errors.guard("read")(fn)
 
 
 def test_wrong_arguments_are_found() -> None:

@@ -78,21 +78,26 @@ class Bulkhead:
 
     def leave(self) -> None:
         """End a call that was let in."""
-        while self._waiters:
-            waiter = self._waiters[0]
+        while (waiter := self._first()) is not None:
             loop = waiter.get_loop()
-            if loop is not asyncio._get_running_loop():  # noqa: SLF001 - None outside of one
+            if loop is not asyncio._get_running_loop() and not loop.is_closed():  # noqa: SLF001
+                # Only its own loop may wake a coroutine. Until then the permit is free.
                 self._permits.append(None)
-                with suppress(RuntimeError):  # that loop is closed: nobody waits there
+                with suppress(RuntimeError):  # it was closed just now: nobody waits there
                     loop.call_soon_threadsafe(self._serve)
-                    return
-                self._permits.pop()
+                return
             with suppress(ValueError):
                 self._waiters.remove(waiter)
             if not waiter.done() and not loop.is_closed():
                 waiter.set_result(None)
                 return
         self._permits.append(None)
+
+    def _first(self) -> "asyncio.Future[None] | None":
+        try:
+            return self._waiters[0]
+        except IndexError:
+            return None
 
     def _serve(self) -> None:
         if self.try_enter():

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from meshaccel.errors import PolicyError
 
 if TYPE_CHECKING:
     from meshaccel.resilience.middleware import ErrorHandlingMiddleware
@@ -28,7 +30,13 @@ class Guard:
     def __call__(self, fn: Callable[P, T]) -> Callable[P, T]: ...
 
     def __call__(self, fn: Callable[P, Any]) -> Callable[P, Any]:
-        """Return a function that is called in the same way."""
+        """Return a function that is called in the same way.
+
+        Raises:
+            PolicyError: ``fn`` makes a generator: what fails is not the call.
+        """
+        if isgeneratorfunction(fn) or isasyncgenfunction(fn):
+            raise PolicyError(f"{fn.__qualname__}: each step of a generator would be a call")
         operation, run, run_sync = self._operation, self._middleware.run, self._middleware.run_sync
         # An object may be called like a coroutine function without being one.
         if iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__):

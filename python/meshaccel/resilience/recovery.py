@@ -9,6 +9,7 @@ from tenacity import AsyncRetrying, AttemptManager, RetryCallState, Retrying
 
 from meshaccel.errors import (
     AttemptTimeoutError,
+    CircuitOpenError,
     PolicyError,
     ResilienceError,
 )
@@ -27,6 +28,8 @@ def classified(environment: Environment, error: BaseException) -> Classification
     """Return what an error means, those of our own included."""
     if isinstance(error, AttemptTimeoutError):
         return _TIMED_OUT
+    if isinstance(error, CircuitOpenError):
+        return Classification(Verdict.PERMANENT, retry_after_s=error.retry_after_s)
     if isinstance(error, ResilienceError):
         return _OURS
     try:
