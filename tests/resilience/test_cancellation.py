@@ -79,7 +79,13 @@ class World:
         self.script = [
             chance.choice([None, Busy, Busy, Cut, Wrong]) for _ in range(chance.randint(1, 5))
         ]
-        self.hold = chance.random() < 0.4
+        self.slow = chance.random() < 0.3
+        self.hold = chance.choice([0, 0, 3, 6])
+        """After how many turns of the loop somebody else leaves the bulkhead."""
+        if chance.random() < 0.4:  # the next call is a probe
+            while self.breaker.try_enter():
+                self.breaker.failure()
+            self.time.now += 60.0
         self.form = chance.choice([self.call, self.block, self.nested])
         whole = self.form == self.call
         self.errors.policy(
@@ -111,9 +117,13 @@ class World:
         scope = SCOPE.get()
         if scope:
             self.scopes.append(scope)
-        await asyncio.sleep(0)
         error = self.script.pop(0) if self.script else None
-        await asyncio.sleep(0)
+        try:
+            for _ in range(8 if self.slow else 2):
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)  # as one who has to clean up
+            raise
         if error is not None:
             raise error
         return "done"
@@ -133,12 +143,9 @@ class World:
 
     async def run(self, stepped: Stepped) -> str:
         """Run, and say how it ended: ``cancelled``, ``raised`` or ``returned``."""
-        if self.hold:  # somebody else has all the room for a while
+        for turns in (self.hold, self.hold + 1) if self.hold else ():
             assert self.bulkhead.try_enter()
-            assert self.bulkhead.try_enter()
-            loop = asyncio.get_running_loop()
-            loop.call_soon(loop.call_soon, self.bulkhead.leave)
-            loop.call_soon(self.bulkhead.leave)
+            self.leave_after(turns)
         outcome = "returned"
 
         async def stepping() -> None:
@@ -151,11 +158,19 @@ class World:
             outcome = "cancelled"
         except (Busy, Cut, Wrong, MeshAccelError):
             outcome = "raised"
+        assert asyncio.all_tasks() == {asyncio.current_task()}
         return outcome
+
+    def leave_after(self, turns: int) -> None:
+        """Leave the bulkhead, later."""
+        if turns:
+            asyncio.get_running_loop().call_soon(self.leave_after, turns - 1)
+        else:
+            self.bulkhead.leave()
 
     async def check(self) -> None:
         """Nothing of it is left: no task, timer, permit or scope."""
-        for _ in range(3):
+        for _ in range(self.hold + 3):
             await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
         loop: Any = asyncio.get_running_loop()
