@@ -1,0 +1,1 @@
+"""What to do about errors of whatever is outside of this process."""
