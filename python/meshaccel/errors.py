@@ -30,6 +30,12 @@
     │   ├── ConnectionPoolExhausted    no connection within the timeout, or too many waiting
     │   ├── PoolClosedError            the pool is not open, or the connection was given back
     │   └── PoolMisuseError            used from another event loop or a forked process
+    ├── ResilienceError                the error handling made no attempt, or cut one off
+    │   ├── CircuitOpenError           the dependency is in trouble: nothing was sent
+    │   ├── BulkheadFullError          too many calls at once: nothing was sent
+    │   ├── DeadlineExceededError (TimeoutError)   the time was up before anything was sent
+    │   ├── AttemptTimeoutError (TimeoutError)     an attempt took too long; it may have worked
+    │   └── PolicyError (ValueError)   a policy, handler or call that cannot work
     ├── InvalidRequestError (ValueError)   malformed input: nothing was changed
     ├── RegistrationRejectedError      well-formed, but against the rules of the mesh
     └── UnknownAgentError (LookupError)
@@ -346,6 +352,42 @@ class PoolClosedError(PoolError):
 
 class PoolMisuseError(PoolError, RuntimeError):
     """The pool belongs to another event loop, or to the process this one was forked from."""
+
+
+class ResilienceError(MeshAccelError):
+    """The error handling made no attempt, or cut one off."""
+
+
+class CircuitOpenError(ResilienceError):
+    """The dependency is in trouble, and calls are kept from it. Nothing was sent.
+
+    Attributes:
+        retry_after_s: in how many seconds it makes sense to ask again, if that is known.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s)
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class BulkheadFullError(ResilienceError):
+    """As many calls as allowed are being made, and as many wait as may. Nothing was sent."""
+
+
+class DeadlineExceededError(ResilienceError, TimeoutError):
+    """The time for the operation was up before an attempt was made. Nothing was sent."""
+
+
+class AttemptTimeoutError(ResilienceError, TimeoutError):
+    """An attempt was cut off because it took too long. What it sent may have had its effect."""
+
+
+class PolicyError(ResilienceError, ValueError):
+    """A policy, a handler or a call does not fit the others and cannot work."""
 
 
 class InvalidRequestError(MeshAccelError, ValueError):
