@@ -19,9 +19,9 @@ class Classifier:
 
     The rule for the most specific class counts; of several for one class, the last given. Classes
     are known by module and name, so no library is imported to know its errors. An exception of no
-    known class means what its ``__cause__`` does, or its ``__context__`` unless that is
-    suppressed, and so on down; if nothing of that is known either, it is permanent: what nobody
-    has thought of is no reason to do something twice.
+    known class means what its ``__cause__`` does, or else its ``__context__``, and so on down; if
+    nothing of that is known either, it is permanent: what nobody has thought of is no reason to do
+    something twice.
 
     Of an exception group, the worst member counts: it is made again only if all of them allow it.
 
@@ -99,10 +99,9 @@ def _chain(exc: BaseException, seen: set[int]) -> Iterator[BaseException]:
             return
         seen.add(id(link))
         yield link
-        if link.__cause__ is None and not link.__suppress_context__:
-            link = link.__context__
-        else:
-            link = link.__cause__
+        # A context that was suppressed is kept out of tracebacks, which does not change what
+        # happened; httpcore does so with all that it translates.
+        link = link.__context__ if link.__cause__ is None else link.__cause__
 
 
 DEFAULT_CLASSIFIER = Classifier(

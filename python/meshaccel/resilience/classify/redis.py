@@ -54,8 +54,11 @@ _BEFORE_SENDING = (
 )
 
 
+_IN_PIPELINE = "of pipeline caused error: "
+
+
 def _first_word(exc: BaseException) -> Iterator[Code]:
-    yield message(exc).partition(" ")[0]
+    yield message(exc).rpartition(_IN_PIPELINE)[2].partition(" ")[0]
 
 
 def _phase(exc: BaseException) -> Iterator[Code]:
@@ -115,6 +118,7 @@ def _client(package: str, base: str, cluster: str) -> tuple[Rule, ...]:
             f"{package}.auth.err.InvalidTokenSchemaErr",
             f"{package}.auth.err.RequestTokenErr",
             f"{package}.auth.err.TokenRenewalErr",
+            f"{package}.commands.graph.exceptions.VersionMismatchException",
             f"{package}.event.EventException",
         ),
     )

@@ -115,3 +115,6 @@ LOST = Classification(Verdict.AMBIGUOUS, Unit.CONNECTION, feeds="breaker")
 
 REOPEN_ONCE = again(Unit.CONNECTION, max_attempts=2, feeds="breaker")
 """Worth one more attempt, on a new connection; then it is more than a hiccup."""
+
+TIMED_OUT = Classification(Verdict.AMBIGUOUS, feeds="breaker")
+"""No answer in time, which leaves open whether it was done."""

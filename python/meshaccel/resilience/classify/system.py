@@ -16,6 +16,7 @@ from meshaccel.resilience.classify.rules import (
     REOPEN_ONCE,
     SATURATED,
     SLOW_S,
+    TIMED_OUT,
     TRANSACTION,
     UNREACHABLE,
     Cause,
@@ -25,9 +26,8 @@ from meshaccel.resilience.classify.rules import (
     again,
     permanent,
 )
-from meshaccel.resilience.verdicts import Classification, Unit, Verdict
+from meshaccel.resilience.verdicts import Classification, Unit
 
-_TIMED_OUT = Classification(Verdict.AMBIGUOUS, feeds="breaker")
 _EXHAUSTED = again(base_delay_s=SLOW_S, feeds="bulkhead")
 _SEVERAL_ADDRESSES = "Multiple exceptions: "
 """How asyncio begins if it could connect to none of a host's addresses; no number is given."""
@@ -77,7 +77,7 @@ RULES = (
     Rule("builtins.InterruptedError", again()),
     Rule("builtins.ConnectionError", LOST, codes=Codes(_errno, ERRNOS)),
     Rule("builtins.ConnectionRefusedError", UNREACHABLE),
-    Rule("builtins.TimeoutError", _TIMED_OUT, codes=Codes(_errno, ERRNOS)),
+    Rule("builtins.TimeoutError", TIMED_OUT, codes=Codes(_errno, ERRNOS)),
     # Their numbers are from other tables than those of other errors of the system.
     Rule("socket.gaierror", PERMANENT, codes=Codes(_errno, RESOLVER)),
     *permanent("socket.herror", "ssl.SSLError", "ssl.SSLCertVerificationError"),
