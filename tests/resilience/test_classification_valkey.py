@@ -362,7 +362,8 @@ def test_the_asynchronous_client(server: ValkeyServer) -> None:
             lost = await raised_by_awaiting(conn.incr("count"))
             check(lost, (A, CONNECTION, "breaker"))
         async with redis.asyncio.Redis(port=server.port, retry=retry, socket_timeout=0.05) as conn:
-            late = await raised_by_awaiting(conn.blpop(["empty"], timeout=1))
+            blocked: Any = conn.blpop(["empty"], timeout=1)
+            late = await raised_by_awaiting(blocked)
             check(late, (A, CONNECTION, "breaker"))
         pool: Any = redis.asyncio.ConnectionPool(port=server.port, max_connections=1)
         held = await pool.get_connection()
