@@ -12,12 +12,27 @@ import httpx
 import msgspec
 
 from meshaccel.cli.output import Failure
+from meshaccel.resilience.middleware import ErrorHandlingMiddleware
+from meshaccel.resilience.policy import ONCE, RetryPolicy
 
 T = TypeVar("T")
 Parameters = Mapping[str, str | int | Sequence[str]]
 
 DEFAULT_REGISTRY = "http://127.0.0.1:8000"
 CONNECT_TIMEOUT_S = 5.0
+PATIENCE_S = 1.0
+"""A registry that restarts is back within it, and nobody minds waiting for it in vain."""
+
+READ = "registry.http.read"
+WRITE = "registry.http.write"
+_TROUBLE = {
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""Answers that another attempt may change."""
+
 ANSWER_TIMEOUT_S = 30.0
 
 
@@ -45,6 +60,9 @@ class Client:
             # As Go's clients: a proxy is no way to this machine.
             trust_env=not _is_loopback(url.host),
         )
+        self._errors = ErrorHandlingMiddleware()
+        self._errors.policy(READ, RetryPolicy(deadline_s=PATIENCE_S, idempotent=True))
+        self._errors.policy(WRITE, ONCE)
 
     def __enter__(self) -> Self:
         return self
@@ -58,17 +76,17 @@ class Client:
         self._http.close()
 
     def get(self, path: str, parameters: Parameters | None = None) -> bytes:
-        """Return the body of an answer.
+        """Return the body of an answer; trouble is given a second to pass.
 
         Raises:
             UnreachableError: there is no answer.
             RefusedError: the answer is an error.
         """
-        return self._request("GET", path, parameters=parameters)
+        return self._request(READ, "GET", path, parameters=parameters)
 
     def put(self, path: str, body: bytes) -> bytes:
-        """Send a JSON body; return and raise as ``get``."""
-        return self._request("PUT", path, body=body)
+        """Send a JSON body, once; return and raise as ``get``."""
+        return self._request(WRITE, "PUT", path, body=body)
 
     def decode(self, body: bytes | msgspec.Raw, kind: type[T]) -> T:
         """Read an answer.
@@ -82,9 +100,15 @@ class Client:
             raise Failure(f"{self._shown} does not answer like a registry: {error}") from error
 
     def _request(
-        self, method: str, path: str, *, parameters: Parameters | None = None, body: bytes = b""
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        parameters: Parameters | None = None,
+        body: bytes = b"",
     ) -> bytes:
-        try:
+        def ask() -> httpx.Response:
             answer = self._http.request(
                 method,
                 path,
@@ -92,6 +116,14 @@ class Client:
                 content=body,
                 headers={"content-type": "application/json"} if body else None,
             )
+            if answer.status_code in _TROUBLE:
+                answer.raise_for_status()
+            return answer
+
+        try:
+            answer = self._errors.run_sync(operation, ask)
+        except httpx.HTTPStatusError as error:
+            answer = error.response
         except httpx.HTTPError as error:
             raise UnreachableError(
                 f"cannot reach a registry at {self._shown} ({str(error) or type(error).__name__}): "

@@ -9,8 +9,15 @@ from typing import Self, TypeVar
 
 from meshaccel.db.claim import claim
 from meshaccel.db.migrations import migrate, refuse_foreign
-from meshaccel.errors import ConnectionPoolExhausted, DatabaseError, PoolClosedError
+from meshaccel.db.recovery import READ, WRITE, database_errors
+from meshaccel.errors import (
+    ConnectionPoolExhausted,
+    DatabaseError,
+    PoolClosedError,
+    ResilienceError,
+)
 from meshaccel.pool import ConnectionPool, PoolStats
+from meshaccel.resilience.stats import OperationStats
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -30,13 +37,14 @@ MAX_QUEUE = 100_000
 class Database:
     """A SQLite file. Writes are serial, in order of arrival; reads see one snapshot each.
 
-    Every ``sqlite3.Error``, and whatever keeps the pool from serving, becomes a
-    ``DatabaseError`` with the error as its cause.
+    Trouble that passes is waited for, see ``db/recovery.py``. Every other ``sqlite3.Error``, and
+    whatever keeps the pool from serving, becomes a ``DatabaseError`` with the error as its cause.
     """
 
     def __init__(self, pool: ConnectionPool, opened: AsyncExitStack) -> None:
         self._pool = pool
         self._opened = opened
+        self._errors = database_errors()
 
     @classmethod
     async def open(cls, path: str) -> Self:
@@ -68,23 +76,28 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in one read transaction: all its statements see the same revision."""
-        return await _translated(self._pool.run_read(work))
+        return await _translated(self._errors.run(READ, self._pool.run_read, work))
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in a write transaction, committed when this returns.
 
         Writes that are queued share a transaction, each in a savepoint: one that fails is undone
-        alone. If the transaction itself is lost, ``work`` runs again, so it does nothing but run
-        statements and return what they found.
+        alone. If the transaction itself is lost, or trouble passes that let none begin or commit,
+        ``work`` runs again, so it does nothing but run statements and return what they found.
 
         Cancelled before its turn, nothing is written; afterwards it is interrupted, and may have
         been committed.
         """
-        return await _translated(self._pool.run_write(work, repeatable=True))
+        writing = self._errors.run(WRITE, self._pool.run_write, work, repeatable=True)
+        return await _translated(writing)
 
     def stats(self) -> PoolStats:
         """Return what the pool did."""
         return self._pool.stats()
+
+    def recovery(self) -> dict[str, OperationStats]:
+        """Return what became of reads and writes that failed at first."""
+        return self._errors.stats()
 
     async def close(self) -> None:
         """Finish what is queued, then close."""
@@ -111,5 +124,5 @@ def _refuse_foreign_file(path: str) -> None:
 async def _translated(outcome: Awaitable[T]) -> T:
     try:
         return await outcome
-    except (sqlite3.Error, ConnectionPoolExhausted, PoolClosedError) as error:
+    except (sqlite3.Error, ConnectionPoolExhausted, PoolClosedError, ResilienceError) as error:
         raise DatabaseError(f"{type(error).__name__}: {error}") from error

@@ -20,7 +20,8 @@ class Breaker(Permit, Protocol):
     """Lets calls through while a dependency works.
 
     The breaker is itself the permit of a call that ``try_enter`` let through, so that the usual
-    case allocates nothing.
+    case allocates nothing. One with an attribute ``timed`` that is False may be told that a call
+    it let through in that way took no time.
     """
 
     @property
