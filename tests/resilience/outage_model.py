@@ -22,12 +22,12 @@ ROUND_TRIP_S = 0.02
 REFUSAL_S = 0.001
 ATTEMPT_TIMEOUT_S = 0.5
 
-QUIET_S = 3.0
+QUIET_S = 1.0
 OUTAGE_S = 10.0
 REPAIRED = QUIET_S + OUTAGE_S
 
 
-class Refused(Exception):  # noqa: N818 - what happened
+class Refused(ConnectionRefusedError):  # noqa: N818 - what happened
     """The dependency is down, or did not answer in time."""
 
 
