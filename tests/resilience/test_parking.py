@@ -354,6 +354,46 @@ def test_a_permit_is_used_once() -> None:
     run(test)
 
 
+def test_cancelled_between_being_let_through_and_waking_up() -> None:
+    """Its place goes to the next; nobody else could give it back."""
+
+    async def test() -> None:
+        breaker = new_breaker()
+        trip(breaker)
+        probe = await breaker.enter(None)
+        calls = [asyncio.create_task(breaker.enter(None)) for _ in range(4)]
+        await settle()
+        probe.success(0.01)  # two are let through, the newest first, and have not run yet
+        assert breaker.stats().in_flight == 2
+        calls[3].cancel()
+        calls[2].cancel()
+        await settle()
+        assert [call.cancelled() for call in calls] == [False, False, True, True]
+        assert [call.done() for call in calls] == [True] * 4
+        assert breaker.stats().cancelled == 0  # these were no longer waiting
+        for call in calls[:2]:
+            (await call).success(0.01)
+        assert breaker.stats().in_flight == 0
+        assert breaker.state == "closed"
+
+    run(test)
+
+
+def test_the_last_one_who_leaves_stops_the_timer() -> None:
+    async def test() -> None:
+        breaker = new_breaker()
+        trip(breaker)
+        call = asyncio.create_task(breaker.enter(None))
+        await settle()
+        assert breaker._alarm._timer is not None
+        call.cancel()
+        await settle()
+        assert breaker._alarm._timer is None
+        assert breaker.stats().cancelled == 1
+
+    run(test)
+
+
 def test_cancelled_at_every_point() -> None:
     """Whatever step a cancellation falls into, the line goes on and nothing is left behind."""
 
