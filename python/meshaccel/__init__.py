@@ -74,8 +74,10 @@ if TYPE_CHECKING:
     from meshaccel.resilience.budget import RetryBudget
     from meshaccel.resilience.bulkhead import Bulkhead
     from meshaccel.resilience.circuit import CircuitBreaker
+    from meshaccel.resilience.classification import Classifier
     from meshaccel.resilience.handlers import Failure, Ignore, Raise, Retry, Return
     from meshaccel.resilience.middleware import ErrorHandlingMiddleware
+    from meshaccel.resilience.parking import ParkingBreaker
     from meshaccel.resilience.policy import RetryPolicy
     from meshaccel.resilience.verdicts import Classification, Unit, Verdict
 
@@ -99,6 +101,7 @@ __all__ = [
     "CircuitBreaker",
     "CircuitOpenError",
     "Classification",
+    "Classifier",
     "Clock",
     "Connection",
     "ConnectionPool",
@@ -144,6 +147,7 @@ __all__ = [
     "NullKeyError",
     "OrphanError",
     "Page",
+    "ParkingBreaker",
     "PolicyError",
     "PoolClosedError",
     "PoolError",
@@ -250,6 +254,7 @@ _HOMES = {
     "resilience.budget": ("RetryBudget",),
     "resilience.bulkhead": ("Bulkhead",),
     "resilience.circuit": ("CircuitBreaker",),
+    "resilience.classification": ("Classifier",),
     "resilience.handlers": (
         "Failure",
         "Ignore",
@@ -258,6 +263,7 @@ _HOMES = {
         "Return",
     ),
     "resilience.middleware": ("ErrorHandlingMiddleware",),
+    "resilience.parking": ("ParkingBreaker",),
     "resilience.policy": ("RetryPolicy",),
     "resilience.verdicts": (
         "Classification",
