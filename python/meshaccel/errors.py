@@ -30,6 +30,11 @@
     │   ├── ConnectionPoolExhausted    no connection within the timeout, or too many waiting
     │   ├── PoolClosedError            the pool is not open, or the connection was given back
     │   └── PoolMisuseError            used from another event loop or a forked process
+    ├── DiscoveryError                 a discovery client cannot go on; what it holds stays
+    │   ├── RegistryUnavailableError   there is no answer now
+    │   ├── InvalidReplyError          an answer that no registry gives
+    │   └── DivergedError              what was sent never added up to what was said
+    ├── TooManyReadersError            the feed serves as many readers at once as it may
     ├── InvalidRequestError (ValueError)   malformed input: nothing was changed
     ├── RegistrationRejectedError      well-formed, but against the rules of the mesh
     └── UnknownAgentError (LookupError)
@@ -346,6 +351,26 @@ class PoolClosedError(PoolError):
 
 class PoolMisuseError(PoolError, RuntimeError):
     """The pool belongs to another event loop, or to the process this one was forked from."""
+
+
+class DiscoveryError(MeshAccelError):
+    """A discovery client cannot bring itself up to date. What it holds stays as it was."""
+
+
+class RegistryUnavailableError(DiscoveryError):
+    """The registry does not answer, or cannot serve now. Retrying may help."""
+
+
+class InvalidReplyError(DiscoveryError):
+    """What answers is no registry, or something on the way changed the answer."""
+
+
+class DivergedError(DiscoveryError):
+    """Snapshot after snapshot did not have the hash that the registry gave for it."""
+
+
+class TooManyReadersError(MeshAccelError):
+    """As many readers wait for changes as the registry serves at once. Retrying may help."""
 
 
 class InvalidRequestError(MeshAccelError, ValueError):

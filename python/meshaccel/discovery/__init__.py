@@ -1,0 +1,1 @@
+"""Agents as a registry knows them, kept up to date by what changed."""
