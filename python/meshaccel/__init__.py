@@ -14,15 +14,24 @@ if TYPE_CHECKING:
     from meshaccel.db.events import Event, EventQuery
     from meshaccel.db.listing import AgentQuery
     from meshaccel.db.schemas import StoredSchema
+    from meshaccel.discovery.client import IncrementalServiceDiscovery
+    from meshaccel.discovery.guards import Guards
+    from meshaccel.discovery.records import KnownAgent
+    from meshaccel.discovery.selector import Selector
+    from meshaccel.discovery.stats import DiscoveryStats
+    from meshaccel.discovery.watching import AgentChange
     from meshaccel.errors import (
         AmbiguousColumnError,
         ConnectionPoolExhausted,
         DatabaseError,
         DatabaseInUseError,
+        DiscoveryError,
+        DivergedError,
         GroupingError,
         IncompatibleDatabaseError,
         InvalidJsonError,
         InvalidMetadataJsonError,
+        InvalidReplyError,
         InvalidRequestError,
         JsonValueError,
         MeshAccelError,
@@ -38,10 +47,12 @@ if TYPE_CHECKING:
         PoolFull,
         PoolMisuseError,
         RegistrationRejectedError,
+        RegistryUnavailableError,
         ReopenedGroupError,
         RowTypeError,
         RowWidthError,
         StreamBusyError,
+        TooManyReadersError,
         TooManyRowsError,
         UnhashableKeyError,
         UnknownAgentError,
@@ -58,10 +69,11 @@ if TYPE_CHECKING:
     from meshaccel.registry.registration import Declaration
     from meshaccel.registry.resolution import Wiring
     from meshaccel.registry.service import AgentRegistry, Imported
-    from meshaccel.registry.settings import RegistrySettings
+    from meshaccel.registry.settings import FeedSettings, RegistrySettings
 
 __all__ = [
     "Agent",
+    "AgentChange",
     "AgentInfo",
     "AgentQuery",
     "AgentRecord",
@@ -77,19 +89,27 @@ __all__ = [
     "DatabaseInUseError",
     "Declaration",
     "Dependency",
+    "DiscoveryError",
+    "DiscoveryStats",
+    "DivergedError",
     "Event",
     "EventQuery",
     "Executed",
+    "FeedSettings",
     "FrozenDict",
     "FrozenList",
     "GroupStream",
     "GroupingError",
+    "Guards",
     "Imported",
     "IncompatibleDatabaseError",
+    "IncrementalServiceDiscovery",
     "InvalidJsonError",
     "InvalidMetadataJsonError",
+    "InvalidReplyError",
     "InvalidRequestError",
     "JsonValueError",
+    "KnownAgent",
     "LazyJson",
     "Listed",
     "LlmProviderRequest",
@@ -113,15 +133,18 @@ __all__ = [
     "PoolStats",
     "RegistrationRejectedError",
     "RegistrySettings",
+    "RegistryUnavailableError",
     "ReopenedGroupError",
     "RowGrouper",
     "RowTypeError",
     "RowWidthError",
+    "Selector",
     "Shape",
     "Signal",
     "StoredSchema",
     "StreamBusyError",
     "Surface",
+    "TooManyReadersError",
     "TooManyRowsError",
     "Tool",
     "UnhashableKeyError",
@@ -136,15 +159,24 @@ _HOMES = {
     "db.events": ("Event", "EventQuery"),
     "db.listing": ("AgentQuery",),
     "db.schemas": ("StoredSchema",),
+    "discovery.client": ("IncrementalServiceDiscovery",),
+    "discovery.guards": ("Guards",),
+    "discovery.records": ("KnownAgent",),
+    "discovery.selector": ("Selector",),
+    "discovery.stats": ("DiscoveryStats",),
+    "discovery.watching": ("AgentChange",),
     "errors": (
         "AmbiguousColumnError",
         "ConnectionPoolExhausted",
         "DatabaseError",
         "DatabaseInUseError",
+        "DiscoveryError",
+        "DivergedError",
         "GroupingError",
         "IncompatibleDatabaseError",
         "InvalidJsonError",
         "InvalidMetadataJsonError",
+        "InvalidReplyError",
         "InvalidRequestError",
         "JsonValueError",
         "MeshAccelError",
@@ -157,13 +189,15 @@ _HOMES = {
         "OrphanError",
         "PoolClosedError",
         "PoolError",
-        "PoolMisuseError",
         "PoolFull",
+        "PoolMisuseError",
         "RegistrationRejectedError",
+        "RegistryUnavailableError",
         "ReopenedGroupError",
         "RowTypeError",
         "RowWidthError",
         "StreamBusyError",
+        "TooManyReadersError",
         "TooManyRowsError",
         "UnhashableKeyError",
         "UnknownAgentError",
@@ -183,7 +217,7 @@ _HOMES = {
     "registry.registration": ("Declaration",),
     "registry.resolution": ("Wiring",),
     "registry.service": ("AgentRegistry", "Imported"),
-    "registry.settings": ("RegistrySettings",),
+    "registry.settings": ("FeedSettings", "RegistrySettings"),
 }
 
 

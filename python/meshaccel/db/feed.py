@@ -151,8 +151,9 @@ def _write(
     )
     conn.execute(
         f"INSERT INTO feed ({COLUMNS}, bucket) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (agent_id) DO UPDATE SET revision = excluded.revision, facts = excluded.facts,"
-        " facts_revision = excluded.facts_revision, digest = excluded.digest, removed_at_us = NULL",
+        " ON CONFLICT (agent_id) DO UPDATE SET revision = excluded.revision,"
+        " facts = excluded.facts, facts_revision = excluded.facts_revision,"
+        " digest = excluded.digest, removed_at_us = NULL",
         (
             agent_id,
             revision,

@@ -7,7 +7,14 @@ from msgspec import Struct, structs
 
 from meshaccel.discovery.guards import Guards, Suspicion
 from meshaccel.discovery.phases import Following, Next, Phase, Position, Reason, Snapshot, Whole
-from meshaccel.discovery.protocol import ChangesRequest, DigestRequest, Reply, Request
+from meshaccel.discovery.protocol import (
+    Changes,
+    ChangesRequest,
+    DigestRequest,
+    Gone,
+    Reply,
+    Request,
+)
 from meshaccel.discovery.records import KnownAgent, Records
 from meshaccel.metadata import MetadataPool
 
@@ -69,8 +76,15 @@ class Follower:
 
     @property
     def is_following(self) -> bool:
-        """Whether the next question is what is new, to what is held."""
-        return isinstance(self._phase, Following) and self._is_fresh(self.request())
+        """Whether the next question is what is new: the one that a stream goes on answering."""
+        return isinstance(self._phase, Following)
+
+    def expects(self, answer: Changes | Gone) -> bool:
+        """Whether a stream's next answer is one to the next question."""
+        request = self.request()
+        if not self.is_following or not isinstance(request, ChangesRequest):
+            return False
+        return isinstance(answer, Gone) or answer.since == request.since
 
     def receive(self, request: Request, reply: Reply) -> Step:
         """Take the answer to a question. One to a former question is left alone.
@@ -124,10 +138,3 @@ class Follower:
     def _hold(self, records: Records, position: Position) -> None:
         self.records, self.position = records, position
         self._phase = Following(records, position)
-
-    def _is_fresh(self, request: Request) -> bool:
-        return (
-            isinstance(request, ChangesRequest)
-            and self.position is not None
-            and (request.epoch, request.since) == (self.position.epoch, self.position.revision)
-        )

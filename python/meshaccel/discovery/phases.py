@@ -156,7 +156,7 @@ class Snapshot:
         buckets: tuple[int, ...] = (),
         position: Position | None = None,
     ) -> None:
-        """``records`` lack what is asked for; outside of ``buckets`` they are as at ``position``."""
+        """``records`` lack what is asked for; out of ``buckets`` they are as of ``position``."""
         self._records = records
         self._buckets = buckets
         self._position = position

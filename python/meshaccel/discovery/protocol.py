@@ -6,6 +6,7 @@ answer says the state of the agents that changed, not what happened to them: nin
 agent are one item, and any item may be applied again.
 """
 
+from collections.abc import AsyncGenerator
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -116,15 +117,6 @@ Request: TypeAlias = ChangesRequest | DigestRequest
 Reply: TypeAlias = Changes | Gone | Digest
 
 
-class ChangeStream(Protocol):
-    """Answers as they come, without end unless the other side ends it."""
-
-    def __aiter__(self) -> "ChangeStream": ...
-    async def __anext__(self) -> Changes | Gone: ...
-    async def aclose(self) -> None:
-        """End the stream."""
-
-
 class ChangeSource(Protocol):
     """Where a reader gets its answers: a registry's ``feed``, or an ``HttpSource``.
 
@@ -138,7 +130,7 @@ class ChangeSource(Protocol):
     async def digest(self, request: DigestRequest) -> Digest:
         """Answer with the hashes of the buckets."""
 
-    def follow(self, request: ChangesRequest) -> ChangeStream:
+    def follow(self, request: ChangesRequest) -> AsyncGenerator[Changes | Gone, None]:
         """Answer a request, and go on answering as there are changes.
 
         Each answer begins where the one before it ended. Now and then there is one without
