@@ -176,8 +176,8 @@ def _parameters(request: ChangesRequest) -> Parameters:
     parameters: Parameters = {"since": request.since, "limit": request.limit}
     if request.epoch is not None:
         parameters["epoch"] = request.epoch
-    if request.snapshot is not None:
-        parameters["snapshot"] = request.snapshot
+    if request.known is not None:
+        parameters["known"] = request.known
     if request.buckets:
         parameters["bucket"] = list(request.buckets)
     if request.selector:

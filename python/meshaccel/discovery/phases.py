@@ -72,14 +72,14 @@ class Following:
         """Whether the records are the outcome of a comparison, and are to be verified."""
         self._items: tuple[Item, ...] = ()
         self._to = position.revision
-        self._snapshot: int | None = None
+        self._known: int | None = None
 
     def request(self) -> Request:
         """Return the question."""
         return ChangesRequest(
             epoch=self._position.epoch,
             since=self._to,
-            snapshot=self._snapshot,
+            known=self._known,
             # In the midst of a delta there is no state that could be compared.
             hash=hash_text(self._records.hash.total) if self._is_whole() else None,
         )
@@ -91,7 +91,7 @@ class Following:
         changes = _checked(reply, self._position.epoch, self._to)
         items = self._items + changes.items
         if changes.more:
-            self._items, self._to, self._snapshot = items, changes.to, changes.snapshot
+            self._items, self._to, self._known = items, changes.to, changes.known
             return None
         position = Position(changes.epoch, changes.to)
         planned = self._records.plan(items)
@@ -162,12 +162,12 @@ class Snapshot:
         self._position = position
         self._epoch = position.epoch if position else None
         self._to = 0
-        self._snapshot: int | None = None
+        self._known: int | None = None
 
     def request(self) -> Request:
         """Return the question."""
         return ChangesRequest(
-            epoch=self._epoch, since=self._to, snapshot=self._snapshot, buckets=self._buckets
+            epoch=self._epoch, since=self._to, known=self._known, buckets=self._buckets
         )
 
     def receive(self, reply: Reply) -> "Next | Whole | None":
@@ -179,7 +179,7 @@ class Snapshot:
             return self._again(reply.reason, reply.spread_s)
         changes = _checked(reply, self._epoch, self._to)
         self._records.apply(self._records.plan(changes.items))
-        self._epoch, self._to, self._snapshot = changes.epoch, changes.to, changes.snapshot
+        self._epoch, self._to, self._known = changes.epoch, changes.to, changes.known
         if changes.more:
             return None
         if self._position is not None:

@@ -55,8 +55,8 @@ class ChangesRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     epoch: str | None = None
     """The history that ``since`` belongs to."""
     since: int = 0
-    snapshot: int | None = None
-    """In a snapshot, the ``Changes.snapshot`` of the answer before."""
+    known: int | None = None
+    """``Changes.known`` of the answer before, if there is more."""
     buckets: tuple[int, ...] = ()
     """Only agents of these buckets; () for all."""
     selector: str = ""
@@ -78,8 +78,10 @@ class Changes(Struct, frozen=True, kw_only=True, omit_defaults=True):
     items: tuple[Item, ...] = ()
     more: bool = False
     """Whether there are changes after ``to``."""
-    snapshot: int | None = None
-    """While a snapshot goes on: the revision at which it began."""
+    known: int | None = None
+    """If there is more: the revision at which the reader last knew everything, or of which its
+    snapshot is. Between two answers an agent may have moved on past ``to``: whether the reader
+    must be told that it left is a matter of what it knew then, not of what it read since."""
     hash: str | None = None
     """Unless there is more, and of all buckets: the hash of everything selected at ``to``."""
 

@@ -42,14 +42,8 @@ class Restored(Struct, frozen=True):
     position: Position
 
 
-def save(path: Path, records: Records, position: Position, *, selector: str) -> None:
-    """Put the records and their position in the place of what the file held, in one step.
-
-    Whatever happens meanwhile, the file holds the one or the other.
-
-    Raises:
-        OSError: it cannot be written; it holds what it held.
-    """
+def packed(records: Records, position: Position, *, selector: str) -> bytes:
+    """Return what is held as a file's content."""
     payload = msgspec.msgpack.encode(
         _Saved(
             selector,
@@ -62,31 +56,16 @@ def save(path: Path, records: Records, position: Position, *, selector: str) -> 
             ],
         )
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_MAGIC + digest_bytes(payload) + payload)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
-        raise
+    return _head(payload) + payload
 
 
-def load(path: Path, pool: MetadataPool, *, selector: str) -> Restored | None:
-    """Return what was saved, or None if there is no such file, or not for this selector.
+def unpacked(content: bytes, pool: MetadataPool, *, selector: str) -> Restored | None:
+    """Read a file's content; None if it is not all there, or for another selector.
 
-    Also if it is damaged, or of another version: what it holds is only worth a snapshot.
+    Also if it is of another version: what it holds is only worth a snapshot.
     """
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    head, payload = content[: len(_MAGIC) + DIGEST_BYTES], content[len(_MAGIC) + DIGEST_BYTES :]
-    if head != _MAGIC + digest_bytes(payload):
+    payload = content[len(_MAGIC) + DIGEST_BYTES :]
+    if content[: len(_MAGIC) + DIGEST_BYTES] != _head(payload):
         return None
     try:
         saved = msgspec.msgpack.decode(payload, type=_Saved)
@@ -103,3 +82,38 @@ def load(path: Path, pool: MetadataPool, *, selector: str) -> Restored | None:
     if saved.selector != selector or saved.hash != hash_text(records.hash.total):
         return None
     return Restored(records, Position(saved.epoch, saved.revision))
+
+
+def save(path: Path, records: Records, position: Position, *, selector: str) -> None:
+    """Put the records and their position in the place of what the file held, in one step.
+
+    Whatever happens meanwhile, the file holds the one or the other.
+
+    Raises:
+        OSError: it cannot be written; it holds what it held.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(packed(records, position, selector=selector))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+
+
+def load(path: Path, pool: MetadataPool, *, selector: str) -> Restored | None:
+    """Return what was saved, or None if there is no file, or none that is of use."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return unpacked(content, pool, selector=selector)
+
+
+def _head(payload: bytes) -> bytes:
+    return _MAGIC + digest_bytes(payload)

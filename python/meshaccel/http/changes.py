@@ -140,7 +140,7 @@ def _resumed(asked: ChangesRequest, last_event_id: str) -> ChangesRequest:
     if not epoch:
         raise InvalidRequestError("Last-Event-ID: no id of this feed")
     resumed = query.changes(parameters)
-    return msgspec.structs.replace(asked, epoch=resumed.epoch, since=resumed.since, snapshot=None)
+    return msgspec.structs.replace(asked, epoch=resumed.epoch, since=resumed.since, known=None)
 
 
 async def _unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -93,7 +93,7 @@ def changes(parameters: Parameters) -> ChangesRequest:
     return ChangesRequest(
         epoch=_text(parameters, "epoch"),
         since=_whole(parameters, "since", minimum=0) or 0,
-        snapshot=_whole(parameters, "snapshot", minimum=0),
+        known=_whole(parameters, "known", minimum=0),
         buckets=tuple(sorted(set(buckets))),
         selector=_text(parameters, "selector") or "",
         limit=DEFAULT_LIMIT if limit is None else min(limit, MAX_LIMIT),

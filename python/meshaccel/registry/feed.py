@@ -112,7 +112,7 @@ class Feed:
                 if isinstance(answer, Gone):
                     return
                 request = msgspec.structs.replace(
-                    request, epoch=answer.epoch, since=answer.to, snapshot=answer.snapshot
+                    request, epoch=answer.epoch, since=answer.to, known=answer.known
                 )
                 wait_s = 0.0 if answer.more else self._settings.bookmark_s
 
@@ -175,7 +175,7 @@ def _key(request: ChangesRequest) -> ChangesRequestKey:
     return (
         request.epoch,
         request.since,
-        request.snapshot,
+        request.known,
         request.buckets,
         request.selector,
         request.limit,

@@ -78,13 +78,13 @@ class FeedAnswers:
                 floor=head.floor,
                 hash=total,
             )
-        begun = request.snapshot
-        if begun is None and request.since == 0:
-            begun = head.revision
+        known = request.known
+        if known is None:
+            known = request.since or head.revision
         found = list(
             changes.rows(conn, request.since, buckets=request.buckets, limit=request.limit + 1)
         )
-        wanted = told(found[: request.limit], selector, known=max(request.since, begun or 0))
+        wanted = told(found[: request.limit], selector, known=known)
         items, to = self._items(conn, wanted)
         more = to is not None or len(found) > request.limit
         if to is None:
@@ -96,7 +96,7 @@ class FeedAnswers:
             floor=head.floor,
             items=items,
             more=more,
-            snapshot=begun if more else None,
+            known=known if more else None,
             hash=None if more or request.buckets else self._hash(conn, selector, head),
         )
 
@@ -164,8 +164,8 @@ def refusal(request: ChangesRequest, head: Head, epoch: str) -> Refusal | None:
     if request.epoch != epoch:
         return "epoch"
     # While a snapshot goes on, only what was removed since it began must be known.
-    since = request.since if request.snapshot is None else request.snapshot
-    if max(since, request.since) > head.revision:
+    since = max(request.since, request.known or 0)
+    if since > head.revision:
         return "future"
     if request.since > 0 and since < head.floor:
         return "compacted"
