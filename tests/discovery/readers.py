@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
@@ -19,6 +20,10 @@ LATE = 4
 
 TURNS = 60
 """Questions by which a reader that nothing disturbs is up to date."""
+
+
+HEAD = 32
+"""Bytes before what is saved: a name and a checksum."""
 
 
 class Faults(Struct, frozen=True, kw_only=True):
@@ -100,12 +105,22 @@ class Reader:
                 self.follower.records, self.follower.position, selector=self._selector
             )
 
-    def differs(self) -> str | None:
-        """Say how what is held is not what the registry holds, or None."""
-        held = {
+    def crash(self) -> None:
+        """Start again from what was persisted last."""
+        self.resyncs += self.follower.resyncs
+        self.follower = self._started()
+        self._late = []
+
+    def held(self) -> dict[str, tuple[str, Any]]:
+        """Return what is held, as ``shown`` shows what ought to be."""
+        return {
             agent.id: (agent.status, msgspec.json.decode(agent.record.to_json()))
             for agent in self.follower.records
         }
+
+    def differs(self) -> str | None:
+        """Say how what is held is not what the registry holds, or None."""
+        held = self.held()
         wanted = shown(self._world.fleet, self._selector)
         if held == wanted:
             return None
@@ -135,9 +150,7 @@ class Reader:
             before = self._disk
             self.persist()
             self._disk = tear(before, self._disk)
-        self.resyncs += self.follower.resyncs
-        self.follower = self._started()
-        self._late = []
+        self.crash()
 
     def _corrupt(self) -> None:
         """Lose or alter something that is held, as a bug of ours might."""
@@ -166,7 +179,6 @@ def tear(before: bytes, after: bytes) -> bytes:
 
     It is read as one whole unless somebody looks at its checksum.
     """
-    head = len(after) - len(after.lstrip(b"")) + 32
-    old = msgspec.msgpack.decode(before[head:])
-    new = msgspec.msgpack.decode(after[head:])
-    return before[:head] + msgspec.msgpack.encode([*new[:3], old[3], old[4]])
+    old = msgspec.msgpack.decode(before[HEAD:])
+    new = msgspec.msgpack.decode(after[HEAD:])
+    return before[:HEAD] + msgspec.msgpack.encode([*new[:3], old[3], old[4]])

@@ -168,6 +168,8 @@ class World:
 
     def refresh_replica(self) -> None:
         """Let the replica be as of now, from where it lags again."""
+        assert self._carrier is not None
+        self._carrier.told(self.revision())  # by the replica, which is not asked for each
         self.replica = Server(self.copied().conn, self.epoch)
 
     # -- inside --------------------------------------------------------------------------
