@@ -81,7 +81,8 @@ class IncrementalServiceDiscovery:
             InvalidRequestError: the selector is malformed.
         """
         canonical = str(Selector.parse(str(selector)))
-        self._pool = pool or MetadataPool()
+        # Each document is read once: to remember texts of JSON would be of no use.
+        self._pool = MetadataPool(memo_bytes=0) if pool is None else pool
         asked = _source(source)
         self._http = asked if isinstance(asked, HttpSource) else None
         self._follower = Follower(

@@ -120,12 +120,16 @@ class Records:
         return before
 
     def differences(self, others: "Records") -> dict[str, KnownAgent | None]:
-        """Return what ``others`` has of each agent that is not the same there and here. O(n)."""
+        """Return what ``others`` has of each agent that is not the same there and here. O(n).
+
+        First those that are only there, then those that are here, in their order.
+        """
         ours, theirs = self.agents, others.agents
-        return {
+        only_there = {agent_id: theirs[agent_id] for agent_id in theirs if agent_id not in ours}
+        return only_there | {
             agent_id: theirs.get(agent_id)
-            for agent_id in ours.keys() | theirs.keys()
-            if _hash(ours.get(agent_id)) != _hash(theirs.get(agent_id))
+            for agent_id, agent in ours.items()
+            if agent.hash != _hash(theirs.get(agent_id))
         }
 
     def read(self, item: Upsert) -> KnownAgent:

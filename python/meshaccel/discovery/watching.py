@@ -69,11 +69,9 @@ class Watcher:
         Raises:
             Exception: what ended the news.
         """
-        if not self._known:
+        while not self._known and not self._ended:
+            self._news.clear()
             await self._news.wait()
-        self._news.clear()
-        if self._ended and not self._known:
-            if self._failure is not None:
-                raise self._failure
-            return False
-        return True
+        if not self._known and self._failure is not None:
+            raise self._failure
+        return bool(self._known)
