@@ -10,6 +10,8 @@ import hashlib
 import os
 import sqlite3
 import uuid
+from io import FileIO
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -48,7 +50,7 @@ def read_history(conn: sqlite3.Connection) -> History:
 class Carrier:
     """The epoch of an open database, and the revision up to which it was told."""
 
-    def __init__(self, mark: Mark, file: int | None) -> None:
+    def __init__(self, mark: Mark, file: FileIO | None) -> None:
         self._mark = mark
         self._file = file
         both = f"{mark.history.epoch}/{mark.carrier}".encode()
@@ -64,21 +66,23 @@ class Carrier:
         """
         if path is None:
             return cls(Mark(uuid.uuid4().hex, history, 0), None)
-        beside = f"{os.path.realpath(path)}-feed"
+        beside = Path(f"{os.path.realpath(path)}-feed")
         try:
-            file = os.open(beside, os.O_RDWR | os.O_CREAT, 0o644)
+            beside.touch()
+            # Written in place, with nothing between us and the system: a crash loses nothing.
+            file = beside.open("r+b", buffering=0)
         except OSError as error:
-            raise DatabaseError(f"cannot open {beside!r}: {error}") from error
+            raise DatabaseError(f"cannot open {str(beside)!r}: {error}") from error
         try:
             return cls._opened(file, history)
         except OSError as error:
-            os.close(file)
-            raise DatabaseError(f"cannot use {beside!r}: {error}") from error
+            file.close()
+            raise DatabaseError(f"cannot use {str(beside)!r}: {error}") from error
 
     @classmethod
-    def _opened(cls, file: int, history: History) -> Self:
-        inode = os.fstat(file).st_ino
-        mark = _unpacked(os.read(file, SIZE))
+    def _opened(cls, file: FileIO, history: History) -> Self:
+        inode = os.fstat(file.fileno()).st_ino
+        mark = _unpacked(file.read(SIZE))
         if (
             mark is None
             or mark.inode != inode
@@ -87,7 +91,7 @@ class Carrier:
         ):
             # Readers of the former epoch must not take the revisions of this one for theirs.
             mark = Mark(uuid.uuid4().hex, History(history.epoch, 0), inode)
-            os.pwrite(file, _packed(mark), 0)
+            _write(file, mark)
         return cls(mark, file)
 
     def told(self, revision: int) -> None:
@@ -102,7 +106,7 @@ class Carrier:
             self._mark, history=History(self._mark.history.epoch, revision)
         )
         try:
-            os.pwrite(self._file, _packed(mark), 0)
+            _write(self._file, mark)
         except OSError as error:
             raise DatabaseError(f"cannot remember the revision that was told: {error}") from error
         self._mark = mark
@@ -110,7 +114,7 @@ class Carrier:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
 
     def __enter__(self) -> Self:
@@ -125,14 +129,18 @@ class Carrier:
         self.close()
 
 
-def _packed(mark: Mark) -> bytes:
+def _write(file: FileIO, mark: Mark) -> None:
     content = msgspec.json.encode(mark).ljust(SIZE - DIGEST_BYTES)
-    return content + digest_bytes(content)
+    file.seek(0)
+    file.write(content + digest_bytes(content))
 
 
 def _unpacked(packed: bytes) -> Mark | None:
-    """Return what was written, or None if it was not written whole."""
+    """Return what was written, or None if that was not all of it, or by another version."""
     content, digest = packed[:-DIGEST_BYTES], packed[-DIGEST_BYTES:]
     if len(packed) != SIZE or digest_bytes(content) != digest:
         return None
-    return msgspec.json.decode(content, type=Mark)
+    try:
+        return msgspec.json.decode(content, type=Mark)
+    except msgspec.MsgspecError:
+        return None

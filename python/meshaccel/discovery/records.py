@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from meshaccel.discovery.convergence import (
+    BUCKETS,
     SetHash,
     added,
     agent_hash,
@@ -74,10 +75,17 @@ class Records:
         return tuple(self._by_capability.get(name, {}).values())
 
     def copy(self, *, without_buckets: Iterable[int] = ()) -> "Records":
-        """Return the same agents, except those in some buckets, as a set of its own."""
+        """Return the same agents, except those in some buckets, as a set of its own. O(n)."""
         gone = frozenset(without_buckets)
         copied = Records(self._pool)
-        copied.apply({a.id: a for a in self if not gone or bucket_of(a.id) not in gone})
+        if len(gone) == BUCKETS:
+            return copied
+        copied._agents = dict(self._agents)
+        copied._by_capability = {
+            name: dict(offering) for name, offering in self._by_capability.items()
+        }
+        copied.hash = self.hash.copy()
+        copied.apply({agent.id: None for agent in self if gone and bucket_of(agent.id) in gone})
         return copied
 
     def plan(self, items: Iterable[Item]) -> dict[str, KnownAgent | None]:

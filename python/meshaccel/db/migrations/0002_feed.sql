@@ -2,7 +2,7 @@
 -- in order of revision tells a reader everything it may have missed.
 CREATE TABLE feed (
     agent_id       TEXT    PRIMARY KEY,
-    bucket         INTEGER NOT NULL, -- of the id; readers compare 256 hashes
+    bucket         INTEGER NOT NULL, -- of the id; seldom asked for, so there is no index
     revision       INTEGER NOT NULL,
     facts          TEXT    NOT NULL, -- JSON of what selectors look at; of a removed agent, the last
     facts_revision INTEGER NOT NULL, -- at which they became so
@@ -11,7 +11,6 @@ CREATE TABLE feed (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX feed_revision ON feed (revision);
-CREATE INDEX feed_bucket ON feed (bucket, revision);
 CREATE INDEX feed_removed ON feed (removed_at_us) WHERE removed_at_us IS NOT NULL;
 
 -- Sums of the agents' hashes, which readers compare with theirs.
@@ -27,3 +26,6 @@ ALTER TABLE meta ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE meta ADD COLUMN feed_format INTEGER NOT NULL DEFAULT 0;
 
 DROP TABLE tombstones;
+
+-- Readers go through the feed: here it would only cost two pages with each change.
+DROP INDEX agents_revision;
