@@ -2,47 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 from msgspec import structs
-from tests.http.client import QUIET
+from tests.discovery.support import held, in_a_loop, opened, put, readers
 
-from meshaccel import AgentRecord, AgentRegistry, Declaration, FeedSettings
+from meshaccel import AgentRegistry, Declaration, FeedSettings
 from meshaccel.discovery.protocol import Changes, ChangesRequest, DigestRequest, Gone, Upsert
 from meshaccel.errors import DatabaseError, InvalidRequestError, TooManyReadersError
 
-EAGER = FeedSettings(gather_s=0.0)
 LONG_S = 60.0
-
-
-@asynccontextmanager
-async def opened(settings: FeedSettings = EAGER) -> AsyncIterator[AgentRegistry]:
-    everything = structs.replace(QUIET, feed=settings)
-    async with await AgentRegistry.open(":memory:", settings=everything) as registry:
-        yield registry
-
-
-def in_a_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    """Let a test be a coroutine."""
-
-    def run() -> None:
-        asyncio.run(asyncio.wait_for(test(), 20))
-
-    run.__doc__ = test.__doc__
-    return run
-
-
-async def put(registry: AgentRegistry, agent_id: str, **fields: Any) -> None:
-    await registry.put_agent(AgentRecord(id=agent_id, name=agent_id, **fields))
-
-
-async def readers(registry: AgentRegistry, count: int) -> None:
-    """Wait until so many readers wait."""
-    while registry.feed.readers != count:  # noqa: ASYNC110  a number is no event
-        await asyncio.sleep(0)
 
 
 def counted(registry: AgentRegistry, monkeypatch: pytest.MonkeyPatch) -> list[ChangesRequest]:
@@ -57,12 +28,6 @@ def counted(registry: AgentRegistry, monkeypatch: pytest.MonkeyPatch) -> list[Ch
 
     monkeypatch.setattr(answers, "changes", changes)
     return read
-
-
-async def held(registry: AgentRegistry) -> ChangesRequest:
-    """Return the question of a reader that knows everything."""
-    answer = await registry.feed.changes(ChangesRequest())
-    return ChangesRequest(epoch=answer.epoch, since=await registry.revision())
 
 
 @in_a_loop

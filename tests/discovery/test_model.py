@@ -7,7 +7,7 @@ from tests.discovery import chaos
 from tests.discovery.chaos import Chaos
 from tests.discovery.readers import Faults
 
-SEEDS = int(os.environ.get("MESHACCEL_DISCOVERY_SEEDS", "100"))
+SEEDS = int(os.environ.get("MESHACCEL_DISCOVERY_SEEDS", "60"))
 
 CALM = Faults(drop=0, delay=0, duplicate=0, stale=0, crash=0.05, torn=0, corrupt=0)
 """Nothing that could bring about a doubt."""

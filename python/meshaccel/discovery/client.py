@@ -147,7 +147,9 @@ class IncrementalServiceDiscovery:
     async def refresh(self) -> tuple[AgentChange, ...]:
         """Bring what is held up to date; return what changed.
 
-        While nothing changed that is one request, of which the answer is empty.
+        While nothing changed that is one request, of which the answer is empty. If all readers of
+        a registry have to begin anew, this waits for its part of a time that the registry names,
+        30 seconds at most.
 
         Raises:
             RegistryUnavailableError: there is no answer now. This and all others lose nothing.

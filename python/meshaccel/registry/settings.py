@@ -17,7 +17,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     """The longest that a request may wait."""
     max_readers: int = 10_000
     """Requests and streams that wait at the same time."""
-    max_selectors: int = 64
+    max_selectors: int = 32
     """Selectors whose agents' hashes are kept; others are summed up for each answer."""
     answer_bytes: int = 4 * 1024 * 1024
     """An answer ends after so many bytes of documents, and the next one goes on."""
