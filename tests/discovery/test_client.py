@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import Any
 
 import pytest
 from tests.discovery.support import (
@@ -16,7 +15,6 @@ from tests.discovery.support import (
 
 from meshaccel import (
     AgentChange,
-    AgentRecord,
     DiscoveryError,
     IncrementalServiceDiscovery,
     InvalidRequestError,
@@ -156,16 +154,3 @@ async def test_a_selection() -> None:
         assert await ids(discovery) == []
     with pytest.raises(InvalidRequestError, match="colour"):
         IncrementalServiceDiscovery(registry, selector="colour=red")
-
-
-@in_a_loop
-async def test_a_record_that_http_would_refuse() -> None:
-    """A registry in this process may hold deeper schemas than its HTTP interface takes."""
-    deep: dict[str, Any] = {}
-    for _ in range(250):
-        deep = {"a": deep}
-    async with opened() as registry:
-        tool = Tool(function_name="f", capability="c", input_schema=deep)
-        await registry.put_agent(AgentRecord(id="deep", name="deep", tools=(tool,)))
-        async with IncrementalServiceDiscovery(registry) as discovery:
-            assert await ids(discovery) == ["deep"]

@@ -12,7 +12,6 @@ from meshaccel.discovery.convergence import (
     agent_hash,
     bucket_of,
     document_digest,
-    read_document,
 )
 from meshaccel.discovery.protocol import Item, Upsert
 from meshaccel.errors import InvalidMetadataJsonError, InvalidReplyError
@@ -161,15 +160,10 @@ class Records:
         )
 
     def _view(self, document: msgspec.Raw) -> object:
-        text = bytes(document)
         try:
-            key = self._pool.intern_json(text)
-        except InvalidMetadataJsonError:
-            # Deeper than that reader goes, perhaps, as a registry in this process may have it.
-            try:
-                key = self._pool.intern(read_document(text))
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                raise InvalidReplyError(f"a document is no JSON: {error}") from error
+            key = self._pool.intern_json(bytes(document))
+        except InvalidMetadataJsonError as error:
+            raise InvalidReplyError(f"a document cannot be read: {error}") from error
         view: object = self._pool.get(key)
         # The view holds its value; the key was only the way to it.
         self._pool.release(key)
