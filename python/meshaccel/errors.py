@@ -41,6 +41,11 @@
     │   ├── DeadlineExceededError (TimeoutError)   the time was up before anything was sent
     │   ├── AttemptTimeoutError (TimeoutError)     an attempt took too long; it may have worked
     │   └── PolicyError (ValueError)   a policy, handler or call that cannot work
+    ├── DiscoveryError                 a discovery client cannot go on; what it holds stays
+    │   ├── RegistryUnavailableError   there is no answer now
+    │   ├── InvalidReplyError          an answer that no registry gives
+    │   └── DivergedError              what was sent never added up to what was said
+    ├── TooManyReadersError            the feed serves as many readers at once as it may
     ├── InvalidRequestError (ValueError)   malformed input: nothing was changed
     ├── RegistrationRejectedError      well-formed, but against the rules of the mesh
     └── UnknownAgentError (LookupError)
@@ -432,6 +437,26 @@ class AttemptTimeoutError(ResilienceError, TimeoutError):
 
 class PolicyError(ResilienceError, ValueError):
     """A policy, a handler or a call does not fit the others and cannot work."""
+
+
+class DiscoveryError(MeshAccelError):
+    """A discovery client cannot bring itself up to date. What it holds stays as it was."""
+
+
+class RegistryUnavailableError(DiscoveryError):
+    """The registry does not answer, or cannot serve now. Retrying may help."""
+
+
+class InvalidReplyError(DiscoveryError):
+    """What answers is no registry, or something on the way changed the answer."""
+
+
+class DivergedError(DiscoveryError):
+    """Snapshot after snapshot did not have the hash that the registry gave for it."""
+
+
+class TooManyReadersError(MeshAccelError):
+    """As many readers wait for changes as the registry serves at once. Retrying may help."""
 
 
 class InvalidRequestError(MeshAccelError, ValueError):

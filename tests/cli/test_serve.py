@@ -7,12 +7,16 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.integration.processes import HOST, Registry, free_port, request, wait_for
+
+from meshaccel.http.server import SHUTDOWN_S
 
 SERVE = [sys.executable, "-m", "meshaccel", "serve"]
 
@@ -62,6 +66,30 @@ def test_it_serves_and_ends_in_good_order(process: Registry, number: signal.Sign
     assert {"uvicorn.error", "meshaccel.registry.service"} <= {log["logger"] for log in logged}
     process.start()
     assert list(process.agents()) == ["a"]
+
+
+def test_readers_of_changes_do_not_hold_up_the_end(process: Registry) -> None:
+    """A stream and a request that waits are ended, not waited for, nor cut off."""
+    process.start()
+    head = "GET /changes HTTP/1.1\r\nhost: h\r\nconnection: close\r\n"
+    epoch = json.loads(request("GET", f"{process.url}/changes").body)["epoch"]
+    asking = (
+        f"{head}accept: text/event-stream\r\n\r\n",
+        f"{head}\r\n".replace("/changes", f"/changes?wait=60&since=0&epoch={epoch}"),
+    )
+    with ExitStack() as opened:
+        readers = []
+        for text in asking:
+            reader = opened.enter_context(socket.create_connection((HOST, process.port), 20))
+            reader.sendall(text.encode())
+            readers.append(opened.enter_context(reader.makefile("rb")))
+        assert readers[0].readline() == b"HTTP/1.1 200 OK\r\n"
+        begun = time.monotonic()
+        os.kill(process.pid, signal.SIGTERM)
+        assert readers[0].read().endswith(b"\r\n0\r\n\r\n")
+        assert readers[1].read().startswith(b"HTTP/1.1 200 OK\r\n")
+        assert process.terminate() == 0
+        assert time.monotonic() - begun < SHUTDOWN_S
 
 
 def test_settings_reach_the_registry(process: Registry) -> None:

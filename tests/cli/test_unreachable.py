@@ -14,7 +14,15 @@ from tests.integration.processes import Registry, free_port, wait_for
 
 
 @pytest.mark.parametrize(
-    "arguments", [["list"], ["list", "--json"], ["show", "a"], ["events"], ["import", "a.jsonl"]]
+    "arguments",
+    [
+        ["list"],
+        ["list", "--json"],
+        ["show", "a"],
+        ["events"],
+        ["watch"],
+        ["import", "a.jsonl"],
+    ],
 )
 def test_nobody_is_there(run: Run, tmp_path: Path, arguments: list[str]) -> None:
     """One line that names the address and says what to do; no traceback."""

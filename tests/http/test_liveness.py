@@ -80,10 +80,13 @@ def test_last_seen_moves_with_head(client: Client, clock: VirtualClock) -> None:
     assert second == first | {"last_seen": second["last_seen"]}
 
 
-def test_retention_removes_and_leaves_a_tombstone(
+REMOVED = "SELECT agent_id FROM feed WHERE digest IS NULL"
+
+
+def test_retention_removes_and_is_remembered(
     client: Client, server: Service, clock: VirtualClock, tmp_path: Path
 ) -> None:
-    """After its retention an agent is removed but for a tombstone, which its return takes away."""
+    """After its retention an agent is removed but for a row of the feed, which its return fills."""
     client.post("gone", tool("cap"))
     client.post("stays", tool("use", "cap"))
     client.delete("gone")
@@ -96,10 +99,10 @@ def test_retention_removes_and_leaves_a_tombstone(
     assert client.http.get("/agents/gone").status_code == 404
     assert events(client, agent_id="gone") == ["register", "unregister", "expire"]
     with closing(sqlite3.connect(tmp_path / "r.db")) as conn:
-        assert conn.execute("SELECT agent_id FROM tombstones").fetchall() == [("gone",)]
+        assert conn.execute(REMOVED).fetchall() == [("gone",)]
         assert conn.execute("SELECT name FROM capabilities").fetchall() == [("use",)]
         client.post("gone", tool("cap"))
-        assert conn.execute("SELECT agent_id FROM tombstones").fetchall() == []
+        assert conn.execute(REMOVED).fetchall() == []
 
 
 def test_revival_in_time_is_not_removed(

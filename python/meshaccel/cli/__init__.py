@@ -18,6 +18,7 @@ _COMMANDS = {
     "list": ("listing", "List the agents of a registry."),
     "show": ("show", "Show one agent and how it is wired."),
     "events": ("events", "Show what happened in the mesh."),
+    "watch": ("watch", "Show agents come, change and go, live."),
     "import": ("importing", "Load agents from JSON Lines files."),
 }
 

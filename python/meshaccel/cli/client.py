@@ -1,6 +1,5 @@
 """The way to a running registry."""
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
@@ -12,6 +11,7 @@ import httpx
 import msgspec
 
 from meshaccel.cli.output import Failure
+from meshaccel.discovery.http_source import is_loopback
 from meshaccel.resilience.middleware import ErrorHandlingMiddleware
 from meshaccel.resilience.policy import ONCE, RetryPolicy
 
@@ -58,7 +58,7 @@ class Client:
             base_url=url,
             timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             # As Go's clients: a proxy is no way to this machine.
-            trust_env=not _is_loopback(url.host),
+            trust_env=not is_loopback(url.host),
         )
         self._errors = ErrorHandlingMiddleware()
         self._errors.policy(READ, RetryPolicy(deadline_s=PATIENCE_S, idempotent=True))
@@ -178,10 +178,3 @@ registry_option = click.option(
     show_default=True,
     help="The registry to talk to.",
 )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec import Struct
 
-from meshaccel.db import rows
+from meshaccel.db import feed, rows
 from meshaccel.db.rows import AGENT_COLUMNS
 from meshaccel.models import Agent, AgentRecord, AgentStatus, JsonObject, Tool
 
@@ -99,8 +99,6 @@ def save(
     )
     values = (*rows.agent_values(agent), record.endpoint, content_hash)
     conn.execute(_SAVE_AGENT, values)
-    if replacing is None:
-        conn.execute("DELETE FROM tombstones WHERE agent_id = ?", (record.id,))
     if replacing is None or replacing.status != "healthy":
         # Not left to the next batch: should the registry die before it, an agent that has just
         # come back would be found silent for as long as it was away.
@@ -112,6 +110,7 @@ def save(
     before = replacing.tools if replacing else ()
     _save_definitions(conn, record, tools, known={tool.digest for tool in before}, now_us=now_us)
     _link_tools(conn, record, tools, before)
+    feed.saved(conn, record, agent.status, agent.revision)
     return agent
 
 
@@ -124,27 +123,21 @@ def set_status(
     ).fetchone()
     if changed is None:
         return False
+    revision = next_revision(conn)
     conn.execute(
         "UPDATE agents SET status = ?, revision = ?, updated_at_us = ? WHERE id = ?",
-        (status, next_revision(conn), now_us, agent_id),
+        (status, revision, now_us, agent_id),
     )
+    feed.status_changed(conn, agent_id, status, revision)
     return True
 
 
 def remove(conn: sqlite3.Connection, agent_id: str, *, now_us: int) -> None:
-    """Delete an agent, leaving a tombstone under a new revision."""
+    """Delete an agent under a new revision; the feed remembers that it was there."""
     digests = _tool_digests(conn, agent_id)
     conn.execute("DELETE FROM agents WHERE id = ?", (agent_id,))
     _forget_unused(conn, digests)
-    conn.execute(
-        "INSERT OR REPLACE INTO tombstones (agent_id, revision, deleted_at_us) VALUES (?, ?, ?)",
-        (agent_id, next_revision(conn), now_us),
-    )
-
-
-def forget_tombstones(conn: sqlite3.Connection, *, before_us: int) -> None:
-    """Forget agents that were removed before the given time."""
-    conn.execute("DELETE FROM tombstones WHERE deleted_at_us < ?", (before_us,))
+    feed.removed(conn, agent_id, next_revision(conn), now_us=now_us)
 
 
 def required_edges(

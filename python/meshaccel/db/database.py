@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack, closing
 from types import TracebackType
 from typing import Self, TypeVar
 
+from meshaccel.db import feed
+from meshaccel.db.carrier import Carrier, read_history
 from meshaccel.db.claim import claim
 from meshaccel.db.migrations import migrate, refuse_foreign
 from meshaccel.db.recovery import READ, WRITE, database_errors
@@ -41,8 +43,9 @@ class Database:
     whatever keeps the pool from serving, becomes a ``DatabaseError`` with the error as its cause.
     """
 
-    def __init__(self, pool: ConnectionPool, opened: AsyncExitStack) -> None:
+    def __init__(self, pool: ConnectionPool, carrier: Carrier, opened: AsyncExitStack) -> None:
         self._pool = pool
+        self.carrier = carrier
         self._opened = opened
         self._errors = database_errors()
 
@@ -70,9 +73,13 @@ class Database:
                 await opened.enter_async_context(pool)
                 async with pool.acquire() as connection:
                     await connection.run(migrate)
+                    await connection.run(feed.prepare)
+                    history = await connection.run(read_history)
+                beside = None if path == MEMORY else path
+                carrier = opened.enter_context(Carrier.open(beside, history))
             except (sqlite3.Error, ValueError) as error:
                 raise DatabaseError(f"cannot open {path!r}: {error}") from error
-            return cls(pool, opened.pop_all())
+            return cls(pool, carrier, opened.pop_all())
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in one read transaction: all its statements see the same revision."""

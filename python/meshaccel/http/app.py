@@ -11,10 +11,12 @@ from meshaccel.errors import (
     DatabaseError,
     InvalidRequestError,
     RegistrationRejectedError,
+    TooManyReadersError,
     UnknownAgentError,
 )
 from meshaccel.http import query, wire
 from meshaccel.http.asgi import (
+    Answer,
     BodyTooLargeError,
     DisconnectedError,
     Receive,
@@ -23,6 +25,7 @@ from meshaccel.http.asgi import (
     Scope,
     Send,
 )
+from meshaccel.http.changes import ChangesPages
 from meshaccel.registry.heartbeats import Signal
 from meshaccel.registry.service import AgentRegistry
 
@@ -44,9 +47,10 @@ _STATUS = {
     RegistrationRejectedError: 409,
     BodyTooLargeError: 413,
     DatabaseError: 503,
+    TooManyReadersError: 503,
 }
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Answer]]
 
 
 class App:
@@ -63,6 +67,7 @@ class App:
         self._max_body = max_body
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
+        changes = ChangesPages(registry.feed)
         # By method, first segment of the path, and number of segments.
         self._routes: dict[tuple[str, str, int], Handler] = {
             ("HEAD", "heartbeat", 2): self._head_heartbeat,
@@ -71,6 +76,8 @@ class App:
             ("GET", "agents", 2): self._get_agent,
             ("PUT", "agents", 2): self._put_agent,
             ("DELETE", "agents", 2): self._delete_agent,
+            ("GET", "changes", 1): changes.get_changes,
+            ("GET", "changes", 2): changes.get_digest,
             ("GET", "events", 1): self._get_events,
             ("GET", "schemas", 1): self._get_schemas,
             ("GET", "schemas", 2): self._get_schema,
@@ -104,7 +111,7 @@ class App:
                 },
             )
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Answer:
         segments = request.segments
         handler = self._routes.get((request.method, segments[0], len(segments)))
         # "/agents/" has an empty second segment: a path of its own, and an unknown one.
@@ -196,7 +203,7 @@ class App:
             "service": SERVICE,
             "version": __version__,
             "status": "running",
-            "endpoints": ["/health", "/heartbeat", "/agents", "/events", "/schemas"],
+            "endpoints": ["/health", "/heartbeat", "/agents", "/changes", "/events", "/schemas"],
         }
         return Response(200, wire.encode(about))
 

@@ -1,7 +1,7 @@
 """The little of ASGI that the service needs: one request in, one response out."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote
 
 from msgspec import Struct
@@ -13,6 +13,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+Header = tuple[bytes, bytes]
 
 CLOSE = (b"connection", b"close")
 JSON = (b"content-type", b"application/json; charset=utf-8")
@@ -26,6 +28,17 @@ class DisconnectedError(MeshAccelError):
     """The client went away before its request was complete."""
 
 
+class Answer(Protocol):
+    """What a request is answered with."""
+
+    @property
+    def status(self) -> int:
+        """The status code."""
+
+    async def send(self, send: Send) -> None:
+        """Answer the request."""
+
+
 class Response(Struct, frozen=True):
     """A status and a complete body."""
 
@@ -33,10 +46,12 @@ class Response(Struct, frozen=True):
     body: bytes = b""
     close: bool = False
     """Whether the connection ends here, as when the rest of a request is not read."""
+    headers: tuple[Header, ...] = ()
+    """Besides those of every response."""
 
     async def send(self, send: Send) -> None:
         """Answer the request."""
-        headers = [(b"content-length", b"%d" % len(self.body))]
+        headers = [(b"content-length", b"%d" % len(self.body)), *self.headers]
         if self.body:
             headers.append(JSON)
         if self.close:
@@ -78,6 +93,19 @@ class Request:
             return parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
         except ValueError as error:
             raise InvalidRequestError(f"query: {error}") from error
+
+    def header(self, name: bytes) -> str | None:
+        """Return the first value of a header, given in lower case, or None."""
+        for key, value in self._scope["headers"]:
+            if key == name:
+                text: str = value.decode("latin-1")
+                return text
+        return None
+
+    async def disconnected(self) -> None:
+        """Return when the client went away. Whatever it still sends is dropped."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def body(self) -> bytes:
         """Read the whole body.

@@ -6,6 +6,13 @@ from collections.abc import Mapping
 
 from meshaccel.db.events import EventQuery
 from meshaccel.db.listing import AgentQuery
+from meshaccel.discovery.convergence import BUCKETS
+from meshaccel.discovery.protocol import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    ChangesRequest,
+    DigestRequest,
+)
 from meshaccel.errors import InvalidRequestError
 
 Parameters = Mapping[str, list[str]]
@@ -75,6 +82,30 @@ def events(parameters: Parameters) -> EventQuery:
     )
 
 
+def changes(parameters: Parameters) -> ChangesRequest:
+    """Read the query of ``GET /changes``; limit and wait are clamped to what is allowed.
+
+    Raises:
+        InvalidRequestError: a parameter is malformed.
+    """
+    limit = _whole(parameters, "limit", minimum=1)
+    buckets = [_bucket(text) for text in parameters.get("bucket", ())]
+    return ChangesRequest(
+        epoch=_text(parameters, "epoch"),
+        since=_whole(parameters, "since", minimum=0) or 0,
+        known=_whole(parameters, "known", minimum=0),
+        buckets=tuple(sorted(set(buckets))),
+        selector=_text(parameters, "selector") or "",
+        limit=DEFAULT_LIMIT if limit is None else min(limit, MAX_LIMIT),
+        wait_s=float(_whole(parameters, "wait", minimum=0) or 0),
+    )
+
+
+def selector(parameters: Parameters) -> DigestRequest:
+    """Read the query of ``GET /changes/digest``."""
+    return DigestRequest(selector=_text(parameters, "selector") or "")
+
+
 def schemas_limit(parameters: Parameters) -> int | None:
     """Read the ``limit`` of ``GET /schemas``; None for all.
 
@@ -87,6 +118,12 @@ def schemas_limit(parameters: Parameters) -> int | None:
 def _text(parameters: Parameters, name: str) -> str | None:
     """Return the first value; none or an empty one does not filter."""
     return parameters.get(name, [""])[0] or None
+
+
+def _bucket(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or len(text) > MAX_DIGITS or int(text) >= BUCKETS:
+        raise InvalidRequestError(f"bucket: {text!r:.40} is none of 0 to {BUCKETS - 1}")
+    return int(text)
 
 
 def _boolean(parameters: Parameters, name: str) -> bool:

@@ -61,8 +61,14 @@ async def serve(settings: ServerSettings) -> None:
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
         server = Server(config(App(registry, max_body=settings.max_body)))
         loop = asyncio.get_running_loop()
+
+        def stop(number: int) -> None:
+            # Who waits for a change would hold up the end.
+            registry.feed.stop()
+            server.handle_exit(number, None)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.handle_exit, number, None)
+            loop.add_signal_handler(number, stop, number)
         listener = listen(settings.host, settings.port)
         log.info("serving", extra={"url": _url(listener), "database": settings.database})
         await server.serve([listener])

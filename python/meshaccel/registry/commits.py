@@ -16,9 +16,11 @@ T = TypeVar("T")
 class Commits:
     """Commits changes and drops what was derived from the state before them."""
 
-    def __init__(self, database: Database, derived: Derived) -> None:
+    def __init__(self, database: Database, derived: Derived, told: Callable[[], None]) -> None:
+        """``told`` is called after each change."""
         self._database = database
         self._derived = derived
+        self._told = told
         self._under_way: set[asyncio.Task[object]] = set()
 
     async def run(
@@ -54,6 +56,10 @@ class Commits:
         except DatabaseError:
             # An error while committing does not tell whether it was committed.
             self._derived.clear()
+            self._told()
             raise
-        self._derived.invalidate(committed(result))
+        changes = list(committed(result))
+        self._derived.invalidate(changes)
+        if changes:
+            self._told()
         return result

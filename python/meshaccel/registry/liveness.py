@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from meshaccel.clock import Clock
-from meshaccel.db import agents, events, leases
+from meshaccel.db import events, feed, leases
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event
 from meshaccel.errors import DatabaseError
@@ -25,8 +25,11 @@ ALIVE_INTERVAL_S = 10.0
 MAX_PENDING_EVENTS = 10_000
 """Events kept in memory while the database takes none; older ones are lost."""
 
-TOMBSTONES_US = 24 * 3600 * 1_000_000
+REMOVALS_US = 24 * 3600 * 1_000_000
 """Microseconds for which it is remembered that an agent was removed."""
+
+MAX_REMOVALS = 100_000
+"""Removals that are remembered."""
 
 AGENTS_PER_COMMIT = 50
 """Agents that leave in one transaction: others wait for the writer no longer than that."""
@@ -136,7 +139,7 @@ class Liveness:
 
     def _trim(self, conn: sqlite3.Connection) -> None:
         events.trim(conn, self._settings.max_events)
-        agents.forget_tombstones(conn, before_us=self._clock.now_us() - TOMBSTONES_US)
+        feed.forget_removed(conn, before_us=self._clock.now_us() - REMOVALS_US, keep=MAX_REMOVALS)
 
     async def _let_leave(self, sessions: list[Session], departure: Departure) -> None:
         leaving = [session for session in sessions if session.healthy]

@@ -20,6 +20,7 @@ from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
 from meshaccel.registry.derived import Derived
+from meshaccel.registry.feed import Feed
 from meshaccel.registry.heartbeats import Answer, Heartbeats, Signal
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listed, Listings, Page
@@ -60,7 +61,9 @@ class AgentRegistry:
         self._sessions = Sessions(clock)
         self._derived = Derived(database)
         self._listings = Listings(database, self._derived, self._sessions)
-        self._commits = Commits(database, self._derived)
+        self.feed = Feed(database, settings.feed)
+        """Tells what changed, to whoever asks: ``IncrementalServiceDiscovery``, for one."""
+        self._commits = Commits(database, self._derived, self.feed.wake)
         self._liveness = Liveness(database, self._commits, self._sessions, settings, clock)
         self._heartbeats = Heartbeats(
             database, self._derived, self._sessions, self._listings, self._liveness, clock
@@ -95,6 +98,7 @@ class AgentRegistry:
 
     async def close(self) -> None:
         """Finish the changes under way, write the last signs of life, close the database."""
+        self.feed.stop()
         if self._background is not None:
             self._background.cancel()
             await asyncio.wait([self._background])

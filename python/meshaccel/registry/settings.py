@@ -3,6 +3,26 @@
 from msgspec import Struct
 
 
+class FeedSettings(Struct, frozen=True, kw_only=True):
+    """How changes are told to those who wait for them. Times are in seconds."""
+
+    gather_s: float = 1.0
+    """A reader who waits is answered no sooner after it asked, or was last told something: under
+    constant change it is told once in this time, of everything, and not of each change."""
+    bookmark_s: float = 30.0
+    """How often a stream says that nothing happened."""
+    rotate_s: float = 600.0
+    """After about this time a stream ends, and its reader may find another registry."""
+    max_wait_s: float = 60.0
+    """The longest that a request may wait."""
+    max_readers: int = 10_000
+    """Requests and streams that wait at the same time."""
+    max_selectors: int = 32
+    """Selectors whose agents' hashes are kept; others are summed up for each answer."""
+    answer_bytes: int = 4 * 1024 * 1024
+    """An answer ends after so many bytes of documents, and the next one goes on."""
+
+
 class RegistrySettings(Struct, frozen=True, kw_only=True):
     """Times are in seconds."""
 
@@ -21,3 +41,4 @@ class RegistrySettings(Struct, frozen=True, kw_only=True):
     timeout: an SDK that found no registry waits up to 30 seconds between two attempts."""
     max_events: int = 100_000
     """Rows kept of the audit trail."""
+    feed: FeedSettings = FeedSettings()

@@ -1,0 +1,43 @@
+"""Statements that read the change feed, each in the caller's read transaction."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from meshaccel.db.feed import COLUMNS, FeedRow, read_row
+from meshaccel.discovery.convergence import BUCKETS, SetHash
+
+
+class Head(Struct, frozen=True):
+    """Where the feed is."""
+
+    revision: int
+    floor: int
+    hash: int
+
+
+def head(conn: sqlite3.Connection) -> Head:
+    """Return the last revision, the floor and the hash of all agents."""
+    revision, floor, total = conn.execute("SELECT revision, floor, feed_hash FROM meta").fetchone()
+    return Head(revision, floor, int.from_bytes(total))
+
+
+def rows(
+    conn: sqlite3.Connection, since: int, *, buckets: Sequence[int] = (), limit: int | None = None
+) -> Iterator[FeedRow]:
+    """Yield the agents that changed after a revision, in order of their last change."""
+    where = f"AND bucket IN ({','.join('?' * len(buckets))})" if buckets else ""
+    found = conn.execute(
+        f"SELECT {COLUMNS} FROM feed WHERE revision > ? {where} ORDER BY revision LIMIT ?",
+        (since, *buckets, -1 if limit is None else limit),
+    )
+    return map(read_row, found)
+
+
+def bucket_hashes(conn: sqlite3.Connection) -> SetHash:
+    """Return the hashes of all agents by bucket."""
+    buckets = [0] * BUCKETS
+    for bucket, total in conn.execute("SELECT bucket, hash FROM feed_buckets"):
+        buckets[bucket] = int.from_bytes(total)
+    return SetHash(buckets)

@@ -1,0 +1,181 @@
+"""What a change of an agent means for the change feed, written in the transaction of the change."""
+
+import sqlite3
+import uuid
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct, structs
+
+from meshaccel.db import documents
+from meshaccel.discovery.convergence import (
+    HASH_BYTES,
+    added,
+    agent_hash,
+    bucket_of,
+    document_digest,
+    read_document,
+)
+from meshaccel.discovery.selector import Facts
+from meshaccel.models import AgentRecord, AgentStatus
+
+FORMAT = 1
+"""Number of the rules by which documents, facts and hashes are made. With a change of them, all is
+made anew when a database is opened, and readers begin a new epoch."""
+
+_decode_facts = msgspec.json.Decoder(Facts).decode
+
+
+class FeedRow(Struct, frozen=True):
+    """The last change of an agent."""
+
+    agent_id: str
+    revision: int
+    facts: Facts
+    facts_revision: int
+    digest: bytes | None
+    """Of its document; None if it was removed."""
+
+    @property
+    def hash(self) -> int:
+        """The agent's part in the hash of the set; none if it was removed."""
+        if self.digest is None:
+            return 0
+        return agent_hash(self.agent_id, self.revision, self.facts.status, self.digest)
+
+
+COLUMNS = "agent_id, revision, facts, facts_revision, digest"
+
+
+def read_row(row: tuple[str, int, str, int, bytes | None]) -> FeedRow:
+    """Read the values of ``COLUMNS``."""
+    agent_id, revision, facts, facts_revision, digest = row
+    return FeedRow(agent_id, revision, _decode_facts(facts), facts_revision, digest)
+
+
+def saved(
+    conn: sqlite3.Connection, record: AgentRecord, status: AgentStatus, revision: int
+) -> None:
+    """Note that an agent was registered or changed."""
+    names = {tool.capability for tool in record.tools if tool.capability}
+    facts = Facts(record.namespace, status, record.labels, tuple(sorted(names)))
+    digest = document_digest(read_document(documents.of_record(record)))
+    _write(conn, record.id, revision, facts, digest)
+
+
+def status_changed(
+    conn: sqlite3.Connection, agent_id: str, status: AgentStatus, revision: int
+) -> None:
+    """Note that the health of an agent is another one."""
+    known = _row(conn, agent_id)
+    if known is not None:
+        facts = structs.replace(known.facts, status=status)
+        _write(conn, agent_id, revision, facts, known.digest)
+
+
+def removed(conn: sqlite3.Connection, agent_id: str, revision: int, *, now_us: int) -> None:
+    """Note that an agent was removed: readers are told until that is forgotten."""
+    known = _row(conn, agent_id)
+    if known is None:
+        return
+    conn.execute(
+        "UPDATE feed SET revision = ?, digest = NULL, removed_at_us = ? WHERE agent_id = ?",
+        (revision, now_us, agent_id),
+    )
+    _add_to_hash(conn, agent_id, old=known.hash, new=0)
+
+
+def forget_removed(conn: sqlite3.Connection, *, before_us: int, keep: int) -> None:
+    """Forget removals before the given time, and all but the latest ``keep``.
+
+    Readers who may not have heard of one begin anew: that is what the floor is for.
+    """
+    row: tuple[int | None] = conn.execute(
+        "SELECT max(revision) FROM ("
+        " SELECT max(revision) AS revision FROM feed WHERE removed_at_us < ?1 UNION ALL"
+        " SELECT * FROM (SELECT revision FROM feed WHERE removed_at_us IS NOT NULL"
+        "  ORDER BY revision DESC LIMIT 1 OFFSET ?2))",
+        (before_us, keep),
+    ).fetchone()
+    if row[0] is not None:
+        # All up to that revision, so that the floor says no more than is true.
+        conn.execute(
+            "DELETE FROM feed WHERE removed_at_us IS NOT NULL AND revision <= ?", (row[0],)
+        )
+        conn.execute("UPDATE meta SET floor = max(floor, ?)", (row[0],))
+
+
+def prepare(conn: sqlite3.Connection) -> None:
+    """Make the feed of a database that has none, or one by other rules. O(agents), once."""
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        (made_by,) = conn.execute("SELECT feed_format FROM meta").fetchone()
+        if made_by != FORMAT:
+            _rebuild(conn)
+        conn.execute("COMMIT")
+    except BaseException:
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+
+
+def _rebuild(conn: sqlite3.Connection) -> None:
+    conn.execute("DELETE FROM feed")
+    conn.execute("DELETE FROM feed_buckets")
+    # Removals were not kept by our rules: whoever knows of agents from before begins anew.
+    conn.execute(
+        "UPDATE meta SET feed_format = ?, feed_hash = zeroblob(16), floor = revision, epoch = ?",
+        (FORMAT, uuid.uuid4().hex),
+    )
+    found: Iterable[tuple[str, AgentStatus, int]] = conn.execute(
+        "SELECT id, status, revision FROM agents"
+    )
+    for agent_id, status, revision in found:
+        record = documents.record(conn, agent_id)
+        if record is not None:
+            saved(conn, record, status, revision)
+
+
+def _row(conn: sqlite3.Connection, agent_id: str) -> FeedRow | None:
+    row = conn.execute(f"SELECT {COLUMNS} FROM feed WHERE agent_id = ?", (agent_id,)).fetchone()
+    return None if row is None else read_row(row)
+
+
+def _write(
+    conn: sqlite3.Connection, agent_id: str, revision: int, facts: Facts, digest: bytes | None
+) -> None:
+    known = _row(conn, agent_id)
+    same = known is not None and known.digest is not None and known.facts == facts
+    now = FeedRow(
+        agent_id, revision, facts, known.facts_revision if known and same else revision, digest
+    )
+    conn.execute(
+        f"INSERT INTO feed ({COLUMNS}, bucket) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (agent_id) DO UPDATE SET revision = excluded.revision,"
+        " facts = excluded.facts, facts_revision = excluded.facts_revision,"
+        " digest = excluded.digest, removed_at_us = NULL",
+        (
+            agent_id,
+            revision,
+            msgspec.json.encode(facts, order="deterministic").decode(),
+            now.facts_revision,
+            digest,
+            bucket_of(agent_id),
+        ),
+    )
+    _add_to_hash(conn, agent_id, old=known.hash if known else 0, new=now.hash)
+
+
+def _add_to_hash(conn: sqlite3.Connection, agent_id: str, *, old: int, new: int) -> None:
+    bucket = bucket_of(agent_id)
+    (total,) = conn.execute("SELECT feed_hash FROM meta").fetchone()
+    row = conn.execute("SELECT hash FROM feed_buckets WHERE bucket = ?", (bucket,)).fetchone()
+    conn.execute("UPDATE meta SET feed_hash = ?", (_sum(total, old, new),))
+    conn.execute(
+        "INSERT OR REPLACE INTO feed_buckets (bucket, hash) VALUES (?, ?)",
+        (bucket, _sum(row[0] if row else b"", old, new)),
+    )
+
+
+def _sum(stored: bytes, old: int, new: int) -> bytes:
+    return added(int.from_bytes(stored), new, old).to_bytes(HASH_BYTES)

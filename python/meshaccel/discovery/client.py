@@ -1,0 +1,260 @@
+"""``IncrementalServiceDiscovery``: the agents of a registry, kept up to date by what changed."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from meshaccel.discovery.follower import Follower
+from meshaccel.discovery.guards import Guards
+from meshaccel.discovery.http_source import HttpSource
+from meshaccel.discovery.keeping import Keeper
+from meshaccel.discovery.protocol import DEFAULT_LIMIT, ChangeSource
+from meshaccel.discovery.records import KnownAgent
+from meshaccel.discovery.selector import Selector
+from meshaccel.discovery.stats import DiscoveryStats
+from meshaccel.discovery.synchronizing import Synchronizer
+from meshaccel.discovery.watching import AgentChange, Watcher
+from meshaccel.errors import DiscoveryError
+from meshaccel.metadata import MetadataPool
+
+SAVE_INTERVAL_S = 30.0
+
+
+@runtime_checkable
+class HasFeed(Protocol):
+    """An ``AgentRegistry`` in this process."""
+
+    @property
+    def feed(self) -> ChangeSource:
+        """Tells what changed."""
+
+
+class IncrementalServiceDiscovery:
+    """The agents of a registry, as of the last ``refresh`` or, while somebody watches, as of now.
+
+    ::
+
+        async with IncrementalServiceDiscovery("http://127.0.0.1:8000") as discovery:
+            await discovery.refresh()
+            for agent in discovery.by_capability("weather"):
+                print(agent.endpoint)
+            async for change in discovery.watch():
+                print(change.kind, change.agent.id)
+
+    What it holds is at any time exactly what the registry held at some revision: the registry gives
+    a hash with what it tells, and answers that do not come to it are not taken. For one event loop.
+    """
+
+    def __init__(  # noqa: PLR0913 - options, all with a default
+        self,
+        source: str | HasFeed | ChangeSource,
+        *,
+        selector: str | Selector = "",
+        state: str | Path | None = None,
+        pool: MetadataPool | None = None,
+        limit: int = DEFAULT_LIMIT,
+        guards: Guards | None = None,
+        save_interval_s: float = SAVE_INTERVAL_S,
+        draw: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Nothing is read before the first ``refresh`` or ``watch``.
+
+        Args:
+            source: The registry: its URL, an ``AgentRegistry``, or another source of changes.
+            selector: Which agents; see ``Selector``.
+            state: A file in which what is held outlives this process.
+            pool: Where the records live; one of its own if None.
+            limit: Most agents in one answer.
+            guards: What to refuse of a registry that gives no hashes.
+            save_interval_s: The file is written no more often than that, and when this is closed.
+            draw: Returns random numbers from 0 to 1, for waits that differ from client to client.
+            sleep: Waits for so many seconds.
+            clock: Returns seconds from any start.
+
+        Raises:
+            InvalidRequestError: the selector is malformed.
+        """
+        canonical = str(Selector.parse(str(selector)))
+        # Each document is read once: to remember texts of JSON would be of no use.
+        self._pool = MetadataPool(memo_bytes=0) if pool is None else pool
+        asked = _source(source)
+        self._http = asked if isinstance(asked, HttpSource) else None
+        self._follower = Follower(
+            self._pool, selector=canonical, limit=limit, guards=guards or Guards()
+        )
+        self._synchronizer = Synchronizer(
+            self._follower,
+            asked,
+            noted=self._noted,
+            draw=draw,
+            sleep=sleep,
+        )
+        self._watchers: set[Watcher] = set()
+        self._keeping_up: asyncio.Task[None] | None = None
+        self._watching = 0
+        self._keeper = Keeper(
+            self._follower,
+            None if state is None else Path(state),
+            selector=canonical,
+            interval_s=save_interval_s,
+            clock=clock,
+        )
+        self._clock = clock
+        self._certain_at: float | None = None
+        self._changes = 0
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End all watching, write the state and close the connections."""
+        self._closed = True
+        for watcher in self._watchers:
+            watcher.end()
+        await self._rest()
+        try:
+            await self._keeper.save()
+        finally:
+            if self._http is not None:
+                await self._http.aclose()
+
+    @property
+    def agents(self) -> Mapping[str, KnownAgent]:
+        """The agents by id, to read. Ask for it anew after a ``refresh`` or a change."""
+        return MappingProxyType(self._follower.records.agents)
+
+    def by_capability(self, name: str, *, healthy: bool = True) -> tuple[KnownAgent, ...]:
+        """Return who offers a capability; with ``healthy=False`` also who is silent. O(those)."""
+        found = self._follower.records.by_capability(name)
+        return tuple(agent for agent in found if agent.healthy) if healthy else found
+
+    async def refresh(self) -> tuple[AgentChange, ...]:
+        """Bring what is held up to date; return what changed.
+
+        While nothing changed that is one request, of which the answer is empty. If all readers of
+        a registry have to begin anew, this waits for its part of a time that the registry names,
+        30 seconds at most.
+
+        Raises:
+            RegistryUnavailableError: there is no answer now. This and all others lose nothing.
+            DatabaseError: the same, of a registry in this process.
+            InvalidReplyError: what answers is no registry.
+            DivergedError: the registry says one thing and sends another.
+            InvalidRequestError: the registry does not understand the selector.
+            DiscoveryError: it has no change feed, or this client was closed.
+        """
+        await self._open()
+        watcher = Watcher()
+        self._watchers.add(watcher)
+        try:
+            await self._synchronizer.catch_up()
+        finally:
+            self._watchers.discard(watcher)
+        return tuple(self._take(watcher))
+
+    async def watch(self) -> AsyncGenerator[AgentChange, None]:
+        """Follow the registry; yield each change of what ``agents`` holds now.
+
+        A registry that does not answer is waited for. However slowly changes are taken, they do not
+        pile up: those of one agent become one.
+
+        Raises:
+            InvalidRequestError: the registry does not understand the selector.
+            DiscoveryError: it has no change feed, or this client was closed.
+        """
+        await self._open()
+        watcher = Watcher()
+        self._watchers.add(watcher)
+        self._watching += 1
+        self._keep_up()
+        try:
+            more = True
+            while more:
+                for change in self._take(watcher):
+                    yield change
+                more = await watcher.wait()
+        finally:
+            self._watchers.discard(watcher)
+            self._watching -= 1
+            if not self._watching:
+                await self._rest()
+
+    async def save(self) -> None:
+        """Write what is held to the state file, in one step.
+
+        Raises:
+            OSError: it cannot be written; it holds what it held.
+        """
+        await self._keeper.save()
+
+    def stats(self) -> DiscoveryStats:
+        """Return what is held, and what that took."""
+        position = self._follower.position
+        return DiscoveryStats(
+            agents=len(self._follower.records),
+            epoch=position.epoch if position else None,
+            revision=position.revision if position else None,
+            age_s=None if self._certain_at is None else self._clock() - self._certain_at,
+            calls=self._synchronizer.calls,
+            received_bytes=self._http.received_bytes if self._http else 0,
+            changes=self._changes,
+            resyncs=dict(self._follower.resyncs),
+            suspicions=dict(self._follower.suspicions),
+        )
+
+    # -- inside --------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        if self._closed:
+            raise DiscoveryError("this client was closed")
+        await self._keeper.restore(self._pool)
+
+    async def _noted(self, before: Mapping[str, KnownAgent | None]) -> None:
+        self._certain_at = self._clock()
+        self._changes += len(before)
+        for watcher in self._watchers:
+            watcher.note(before)
+        if before:
+            await self._keeper.changed()
+
+    def _take(self, watcher: Watcher) -> Iterator[AgentChange]:
+        while (change := watcher.take(self._follower.records.agents)) is not None:
+            yield change
+
+    def _keep_up(self) -> None:
+        if self._keeping_up is None or self._keeping_up.done():
+            self._keeping_up = asyncio.create_task(self._synchronizer.keep_up())
+            self._keeping_up.add_done_callback(self._ended)
+
+    def _ended(self, keeping_up: "asyncio.Task[None]") -> None:
+        if not keeping_up.cancelled() and (failure := keeping_up.exception()) is not None:
+            for watcher in self._watchers:
+                watcher.end(failure)
+
+    async def _rest(self) -> None:
+        if self._keeping_up is not None:
+            self._keeping_up.cancel()
+            await asyncio.wait([self._keeping_up])
+            self._keeping_up = None
+
+
+def _source(source: str | HasFeed | ChangeSource) -> ChangeSource:
+    if isinstance(source, str):
+        return HttpSource(source)
+    return source.feed if isinstance(source, HasFeed) else source
