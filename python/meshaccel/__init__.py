@@ -52,12 +52,13 @@ if TYPE_CHECKING:
     from meshaccel.metadata import MetadataList, MetadataPool, MetadataStats, MetadataView
     from meshaccel.models import Agent, AgentRecord, Dependency, LlmProviderRequest, Surface, Tool
     from meshaccel.pool import Connection, ConnectionPool, Executed, PoolStats
-    from meshaccel.registry.describing import AgentInfo
+    from meshaccel.registry.agent_info import AgentInfo
     from meshaccel.registry.heartbeats import Answer, Signal
     from meshaccel.registry.pages import Listed, Page
+    from meshaccel.registry.records import Record
     from meshaccel.registry.registration import Declaration
     from meshaccel.registry.resolution import Wiring
-    from meshaccel.registry.service import AgentRegistry, Imported
+    from meshaccel.registry.service import AgentRegistry, Imported, RegistryStats
     from meshaccel.registry.settings import RegistrySettings
 
 __all__ = [
@@ -111,8 +112,10 @@ __all__ = [
     "PoolFull",
     "PoolMisuseError",
     "PoolStats",
+    "Record",
     "RegistrationRejectedError",
     "RegistrySettings",
+    "RegistryStats",
     "ReopenedGroupError",
     "RowGrouper",
     "RowTypeError",
@@ -177,12 +180,13 @@ _HOMES = {
     "pool.jobs": ("Executed",),
     "pool.pool": ("ConnectionPool",),
     "pool.stats": ("PoolStats",),
-    "registry.describing": ("AgentInfo",),
+    "registry.agent_info": ("AgentInfo",),
     "registry.heartbeats": ("Answer", "Signal"),
     "registry.pages": ("Listed", "Page"),
+    "registry.records": ("Record",),
     "registry.registration": ("Declaration",),
     "registry.resolution": ("Wiring",),
-    "registry.service": ("AgentRegistry", "Imported"),
+    "registry.service": ("AgentRegistry", "Imported", "RegistryStats"),
     "registry.settings": ("RegistrySettings",),
 }
 

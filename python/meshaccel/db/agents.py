@@ -68,7 +68,7 @@ def stored(conn: sqlite3.Connection, agent_id: str) -> Stored | None:
         (agent_id,),
     )
     return Stored(
-        rows.record(columns, ()),
+        rows.record(columns),
         columns["status"],
         columns["created_at_us"],
         row[-1],

@@ -19,9 +19,10 @@ from meshaccel.db import agents, events
 from meshaccel.db.agents import Stored, StoredTool
 from meshaccel.db.events import Event
 from meshaccel.errors import InvalidRequestError, RegistrationRejectedError
-from meshaccel.models import AgentRecord, JsonObject, Surface, Tool
+from meshaccel.models import Agent, AgentRecord, JsonObject, Surface, Tool
 from meshaccel.registry.audit import transition_data
 from meshaccel.registry.changes import Change
+from meshaccel.registry.records import Record, Records
 from meshaccel.registry.resolution import cycle_message, find_required_cycle, required_edges
 
 MAX_AGENT_ID = 253
@@ -80,7 +81,9 @@ def warnings(declaration: Declaration) -> tuple[str, ...]:
     return ()
 
 
-def register(conn: sqlite3.Connection, declaration: Declaration, *, now_us: int) -> Registered:
+def register(
+    conn: sqlite3.Connection, declaration: Declaration, records: Records, *, now_us: int
+) -> Registered:
     """Bring an agent to what it declares, as healthy, inside a write transaction.
 
     Raises:
@@ -97,10 +100,12 @@ def register(conn: sqlite3.Connection, declaration: Declaration, *, now_us: int)
     _check_sizes(tools)
     _check_cycle(conn, declaration.agent_id, tools)
     record = _merged(declaration, stored, tools)
-    return _store(conn, record, stored, now_us=now_us)
+    return _store(conn, record, stored, records, now_us=now_us)
 
 
-def put(conn: sqlite3.Connection, record: AgentRecord, *, now_us: int) -> Registered:
+def put(
+    conn: sqlite3.Connection, record: AgentRecord, records: Records, *, now_us: int
+) -> Registered:
     """Store a record that lives without heartbeats, inside a write transaction.
 
     Raises:
@@ -115,11 +120,17 @@ def put(conn: sqlite3.Connection, record: AgentRecord, *, now_us: int) -> Regist
     if stored is not None and stored.record.leased and stored.status == "healthy":
         raise RegistrationRejectedError(f"{record.id} is a living agent: it speaks for itself")
     _check_cycle(conn, record.id, record.tools)
-    return _store(conn, structs.replace(record, leased=False), stored, now_us=now_us)
+    leaseless = structs.replace(record, leased=False)
+    return _store(conn, leaseless, stored, records, now_us=now_us)
 
 
 def _store(
-    conn: sqlite3.Connection, record: AgentRecord, stored: Stored | None, *, now_us: int
+    conn: sqlite3.Connection,
+    record: AgentRecord,
+    stored: Stored | None,
+    records: Records,
+    *,
+    now_us: int,
 ) -> Registered:
     """Store ``record`` in place of ``stored`` unless it is the same and healthy already."""
     tools = [StoredTool(digest(tool), tool.capability or "") for tool in record.tools]
@@ -132,11 +143,23 @@ def _store(
         record.id,
         _affected(record, tools, stored),
         reordered=stored is not None and stored.tools != tuple(tools),
-        agent=agent,
+        record=_in_memory(agent, tools, records),
     )
     if stored is None or stored.status != "healthy":
         _append_register_event(conn, record, revived=stored is not None, now_us=now_us)
     return Registered(record, created=stored is None, change=change)
+
+
+def _in_memory(agent: Agent, tools: Sequence[StoredTool], records: Records) -> Record:
+    declared = zip(tools, agent.record.tools, strict=True)
+    bare = structs.replace(agent, record=structs.replace(agent.record, tools=()))
+    return records.record(
+        bare,
+        (
+            records.known(stored.digest) or records.tool(stored.digest, msgspec.json.encode(tool))
+            for stored, tool in declared
+        ),
+    )
 
 
 def _content_hash(record: AgentRecord, tools: Sequence[StoredTool]) -> bytes:

@@ -9,13 +9,14 @@ from typing import Literal, Self
 from msgspec import Struct
 
 from meshaccel.clock import Clock, SystemClock
-from meshaccel.db import agents, events, leases, listing, schemas
+from meshaccel.db import agents, events, leases, schemas
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
 from meshaccel.db.listing import AgentQuery
 from meshaccel.db.schemas import StoredSchema
-from meshaccel.errors import UnknownAgentError
-from meshaccel.models import Agent, AgentRecord, AgentSummary
+from meshaccel.metadata import MetadataStats
+from meshaccel.models import Agent, AgentRecord
+from meshaccel.pool import PoolStats
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
@@ -23,6 +24,7 @@ from meshaccel.registry.derived import Derived
 from meshaccel.registry.heartbeats import Answer, Heartbeats, Signal
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listed, Listings, Page
+from meshaccel.registry.records import Record
 from meshaccel.registry.registration import Declaration, Registered
 from meshaccel.registry.resolution import Wiring
 from meshaccel.registry.sessions import Sessions
@@ -38,6 +40,17 @@ class Imported(Struct, frozen=True):
 
     agent_id: str
     outcome: Literal["created", "updated", "unchanged"]
+
+
+class RegistryStats(Struct, frozen=True):
+    """A registry in figures, at one time."""
+
+    agents: int
+    """Agents that are known, healthy or not."""
+    metadata: MetadataStats
+    """What the pool of records and definitions holds, and what it saves."""
+    database: PoolStats
+    """What the pool of connections did."""
 
 
 class AgentRegistry:
@@ -59,7 +72,7 @@ class AgentRegistry:
         self._clock = clock
         self._sessions = Sessions(clock)
         self._derived = Derived(database)
-        self._listings = Listings(database, self._derived, self._sessions)
+        self._listings = Listings(self._derived, self._sessions)
         self._commits = Commits(database, self._derived)
         self._liveness = Liveness(database, self._commits, self._sessions, settings, clock)
         self._heartbeats = Heartbeats(
@@ -141,7 +154,12 @@ class AgentRegistry:
             return _logged(registered)
 
         registered = await self._commits.run(
-            partial(registration.register, declaration=declaration, now_us=self._clock.now_us()),
+            partial(
+                registration.register,
+                declaration=declaration,
+                records=self._derived.records,
+                now_us=self._clock.now_us(),
+            ),
             committed,
         )
         return await self._heartbeats.answer(registered.record.id)
@@ -183,7 +201,13 @@ class AgentRegistry:
             return _logged(registered)
 
         registered = await self._commits.run(
-            partial(registration.put, record=record, now_us=self._clock.now_us()), committed
+            partial(
+                registration.put,
+                record=record,
+                records=self._derived.records,
+                now_us=self._clock.now_us(),
+            ),
+            committed,
         )
         outcome: Literal["created", "updated", "unchanged"] = "unchanged"
         if registered.change is not None:
@@ -191,22 +215,27 @@ class AgentRegistry:
         return Imported(record.id, outcome)
 
     async def get_agent(self, agent_id: str) -> Agent:
-        """Return an agent with all it declared.
+        """Return an agent with all it declared, as plain objects that are the caller's.
 
         Raises:
             UnknownAgentError: it is not registered.
         """
-        agent = await self._database.read(lambda conn: listing.agent(conn, agent_id))
-        if agent is None:
-            raise UnknownAgentError(f"agent {agent_id} is not registered")
-        return agent
+        return (await self.record(agent_id)).whole()
 
-    async def describe(self, agent: Agent) -> Listed:
+    async def record(self, agent_id: str) -> Record:
+        """Return an agent as it is kept in memory. Touches no database while it is there.
+
+        Raises:
+            UnknownAgentError: it is not registered.
+        """
+        return await self._derived.agent(agent_id)
+
+    async def describe(self, record: Record) -> Listed:
         """Return an agent's entry in the listing."""
-        return (await self._listings.describe([AgentSummary.of(agent)]))[0]
+        return await self._listings.describe(record)
 
     async def list_agents(self, query: AgentQuery | None = None) -> Page:
-        """Return the agents that match, in order of id: two statements, whatever their number."""
+        """Return the agents that match, in order of id: a few statements, whatever their number."""
         return await self._listings.page(query or AgentQuery())
 
     def last_seen_us(self, agent_id: str) -> int | None:
@@ -239,6 +268,14 @@ class AgentRegistry:
     async def revision(self) -> int:
         """Return the revision of the last change."""
         return await self._database.read(agents.revision)
+
+    def stats(self) -> RegistryStats:
+        """Return what memory holds and what the connections did."""
+        return RegistryStats(
+            agents=len(self._sessions),
+            metadata=self._derived.records.stats(),
+            database=self._database.stats(),
+        )
 
     # -- inside --------------------------------------------------------------------------
 
