@@ -179,7 +179,8 @@ class MetadataPool:
     def intern(self, metadata: Any, /) -> int:
         """Return the key of a value, which counts once more until it is released.
 
-        Takes time linear in the size of the value; for a view of this pool O(1), if it has a key.
+        Takes time linear in the size of the value, in which a view of this pool is as small as
+        a number: whatever it shows is not read. Depth is counted without what is in views.
 
         Raises:
             MetadataTypeError: A value or a key has a type that has no place.
@@ -269,7 +270,10 @@ class MetadataStats:
 
     @property
     def plain_bytes(self) -> int:
-        """Bytes that ``json.loads`` would take for a copy for each reference (an estimate)."""
+        """Bytes that ``json.loads`` would take for a copy for each reference (an estimate).
+
+        Keys of dicts, which it makes once for all of them, are not counted.
+        """
 
     @property
     def hits(self) -> int:

@@ -22,6 +22,7 @@ pub use sha2::Sha256;
 use sha2::Digest as _;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+use crate::output::Output;
 use crate::tape::Sink;
 
 mod decode;
@@ -67,7 +68,7 @@ impl Hasher for Xxh3Hasher {
 /// dicts come sorted by key; otherwise a form that [`decode`] reads as well.
 #[derive(Debug, Default)]
 pub struct Writer<H> {
-    bytes: Vec<u8>,
+    bytes: Output,
     hasher: H,
 }
 
@@ -78,27 +79,25 @@ impl<H: Hasher> Writer<H> {
     /// A writer of one value.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            bytes: Vec::with_capacity(512),
-            hasher: H::default(),
-        }
+        Self::default()
     }
 
+    #[inline]
     fn run(&mut self, letter: u8, bytes: &[u8]) {
-        self.bytes.push(letter);
         let mut len = bytes.len();
+        if len < 0x80 {
+            return self.bytes.append_behind([letter, low_bits(len)], bytes);
+        }
+        self.bytes.push(letter);
         while len >= 0x80 {
             self.bytes.push(low_bits(len) | 0x80);
             len >>= 7;
         }
-        self.bytes.push(low_bits(len));
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.append_behind([low_bits(len)], bytes);
     }
 
     fn word(&mut self, letter: u8, word: [u8; 8]) {
-        let mut bytes = [letter; 9];
-        bytes[1..].copy_from_slice(&word);
-        self.bytes.extend_from_slice(&bytes);
+        self.bytes.append_behind([letter], &word);
     }
 }
 
@@ -112,9 +111,9 @@ impl Writer<Xxh3Hasher> {
     #[must_use]
     pub fn finish(mut self) -> u128 {
         match self.hasher.0.take() {
-            None => xxh3_128(&self.bytes),
+            None => xxh3_128(self.bytes.as_bytes()),
             Some(mut state) => {
-                state.update(&self.bytes);
+                state.update(self.bytes.as_bytes());
                 state.digest128()
             }
         }
@@ -125,7 +124,10 @@ impl Writer<Sha256> {
     /// SHA-256 of what was written.
     #[must_use]
     pub fn finish(self) -> [u8; 32] {
-        self.hasher.chain_update(&self.bytes).finalize().into()
+        self.hasher
+            .chain_update(self.bytes.as_bytes())
+            .finalize()
+            .into()
     }
 }
 
@@ -143,7 +145,7 @@ impl Writer<Kept> {
     /// What was written.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
-        self.hasher.update(&self.bytes);
+        self.hasher.update(self.bytes.as_bytes());
         self.hasher.0
     }
 }
@@ -188,7 +190,7 @@ impl<H: Hasher> Sink<'_> for Writer<H> {
     fn close(&mut self) {
         self.bytes.push(b'e');
         if self.bytes.len() >= CHUNK {
-            self.hasher.update(&self.bytes);
+            self.hasher.update(self.bytes.as_bytes());
             self.bytes.clear();
         }
     }

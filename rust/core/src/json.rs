@@ -17,7 +17,7 @@ pub use build::Build;
 pub use error::JsonError;
 pub use parse::parse;
 pub use validate::validate;
-pub use write::{NotFinite, write_float, write_int, write_string};
+pub use write::{Append, NotFinite, write_float, write_int, write_string};
 
 /// How many arrays and objects may be open at once.
 pub const MAX_DEPTH: usize = 200;

@@ -5,4 +5,5 @@ pub mod digest;
 pub mod group;
 pub mod intern;
 pub mod json;
+pub mod output;
 pub mod tape;

@@ -6,6 +6,7 @@ use std::ptr;
 use bumpalo::Bump;
 use meshaccel_core::digest::{Hasher, Kept, Sha256, Writer, Xxh3Hasher};
 use meshaccel_core::intern::{Order, Pool, Value};
+use meshaccel_core::output::Output;
 use meshaccel_core::tape::Tape;
 use pyo3::exceptions::{PyIndexError, PyKeyError, PyTypeError};
 use pyo3::ffi;
@@ -17,9 +18,6 @@ use super::shared::Handle;
 use super::view::handle_of;
 use super::walk::{Hashing, Recorder, Refusal, Rules, walk};
 use crate::error;
-
-/// Bytes of JSON that most values fit into.
-const JSON: usize = 8 << 10;
 
 /// The names of digests.
 const XXH3: &str = "xxh3";
@@ -33,10 +31,10 @@ impl Handle {
 
     /// The value as JSON.
     pub fn json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let mut out = Vec::with_capacity(JSON);
+        let mut out = Output::default();
         let written = self.shared.lock().write_json(self.value, &mut out);
         written.map_err(error::not_json)?;
-        Ok(PyBytes::new(py, &out))
+        Ok(PyBytes::new(py, out.as_bytes()))
     }
 
     /// How many items or entries it has.

@@ -1,5 +1,6 @@
 //! Python values to a sink of the core, without running Python code and without recursion.
 
+mod part;
 mod target;
 
 use std::ffi::CString;
@@ -11,6 +12,7 @@ use pyo3::prelude::*;
 
 use super::quiet::Quiet;
 use super::view::handle_of;
+use part::{BATCH, Part};
 
 pub use target::{Hashing, Recorder, Target};
 
@@ -46,15 +48,10 @@ struct Open {
     kind: Kind,
     /// The next index, or where `PyDict_Next` is.
     next: ffi::Py_ssize_t,
-    /// How many items there are, or how many sorted entries there were before.
-    len: ffi::Py_ssize_t,
-}
-
-/// An entry of a dict that is written in sorted order.
-#[derive(Clone, Copy)]
-struct Entry<'a> {
-    key: &'a [u8],
-    value: *mut ffi::PyObject,
+    /// Where its parts begin among those that were read.
+    first: usize,
+    /// Which of them is written next.
+    part: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -62,8 +59,6 @@ enum Kind {
     List,
     Tuple,
     Dict,
-    /// Its entries are the last of those sorted, the next one last.
-    Sorted,
 }
 
 /// Write a value to a target.
@@ -81,7 +76,7 @@ pub unsafe fn walk<'a, 'py, T: Target<'a>>(
     let mut walker = Walker {
         py: value.py(),
         open: Vec::with_capacity(16),
-        sorted: Vec::new(),
+        parts: Vec::with_capacity(2 * BATCH.cast_unsigned()),
         rules,
         target,
     };
@@ -93,8 +88,8 @@ pub unsafe fn walk<'a, 'py, T: Target<'a>>(
 struct Walker<'a, 't, 'py, T> {
     py: Python<'py>,
     open: Vec<Open>,
-    /// Entries of the dicts that are open.
-    sorted: Vec<Entry<'a>>,
+    /// Parts of what is open, read and not yet written.
+    parts: Vec<Part<'a>>,
     rules: Rules,
     target: &'t mut T,
 }
@@ -106,96 +101,46 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
         // SAFETY: passed on.
         unsafe { self.value(root)? };
         while let Some(open) = self.open.last_mut() {
-            let mut item = ptr::null_mut();
-            match open.kind {
-                Kind::Sorted => {
-                    if self.sorted.len() > open.len.cast_unsigned()
-                        && let Some(entry) = self.sorted.pop()
-                    {
-                        self.target.key(entry.key);
-                        item = entry.value;
-                    }
+            let Some(&part) = self.parts.get(open.part) else {
+                // SAFETY: passed on.
+                if !unsafe { self.read()? } {
+                    self.target.close();
+                    self.open.pop();
                 }
-                Kind::Dict => {
-                    // SAFETY: it is a dict, which nobody changes meanwhile; passed on.
-                    if let Some((key, value)) = unsafe { self.entry()? } {
-                        self.target.key(key);
-                        item = value;
-                    }
-                }
-                Kind::List | Kind::Tuple => {
-                    if open.next < open.len {
-                        // SAFETY: it is of this kind, and no shorter than it was.
-                        item = unsafe {
-                            match open.kind {
-                                Kind::Tuple => ffi::PyTuple_GetItem(open.object, open.next),
-                                _ => ffi::PyList_GetItem(open.object, open.next),
-                            }
-                        };
-                        open.next += 1;
-                    }
-                }
+                continue;
+            };
+            open.part += 1;
+            if open.kind == Kind::Dict {
+                self.target.key(part.key);
             }
-            if item.is_null() {
-                self.target.close();
-                self.open.pop();
-            } else {
-                // SAFETY: the item lives as long as what it is in.
-                unsafe { self.value(item)? };
-            }
+            // SAFETY: the value lives as long as what it is in.
+            unsafe { self.value(part.value)? };
         }
         Ok(())
     }
 
-    /// The next entry of the innermost dict.
+    /// Read more parts of what was opened last, in the place of those that were written. Returns
+    /// whether there were any.
     ///
     /// # Safety
     /// As for `run`.
-    #[inline]
-    unsafe fn entry(&mut self) -> Result<Option<(&'a [u8], *mut ffi::PyObject)>, Refusal> {
+    unsafe fn read(&mut self) -> Result<bool, Refusal> {
+        // In place: what was just written would be waited for if it were moved.
         let Some(open) = self.open.last_mut() else {
-            return Ok(None);
+            return Ok(false);
         };
-        let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: it is a dict, which nobody changes meanwhile.
-        let more = unsafe {
-            ffi::PyDict_Next(
-                open.object,
-                &raw mut open.next,
-                &raw mut key,
-                &raw mut value,
-            )
-        };
-        if more == 0 {
-            return Ok(None);
+        let parts = &mut self.parts;
+        parts.truncate(open.first);
+        open.part = open.first;
+        // SAFETY: passed on; it is of this kind.
+        unsafe {
+            match open.kind {
+                Kind::Dict => entries(open, parts, self.target)?,
+                Kind::List => items(open, parts, ffi::PyList_Size, ffi::PyList_GetItem),
+                Kind::Tuple => items(open, parts, ffi::PyTuple_Size, ffi::PyTuple_GetItem),
+            }
         }
-        // SAFETY: the key lives as long as the dict.
-        if unsafe { ffi::PyUnicode_CheckExact(key) } == 0 {
-            return Err(Refusal::NotPlain);
-        }
-        // SAFETY: it is a str that lives for `'a`.
-        let key = unsafe { self.text(key) };
-        Ok(Some((key, value)))
-    }
-
-    /// Read all entries of the dict that was just opened.
-    ///
-    /// # Safety
-    /// As for `run`.
-    unsafe fn sort(&mut self) -> Result<(), Refusal> {
-        let first = self.sorted.len();
-        // SAFETY: passed on.
-        while let Some((key, value)) = unsafe { self.entry()? } {
-            self.sorted.push(Entry { key, value });
-        }
-        if let Some(entries) = self.sorted.get_mut(first..) {
-            entries.sort_unstable_by(|one, other| other.key.cmp(one.key));
-        }
-        if let Some(open) = self.open.last_mut() {
-            open.kind = Kind::Sorted;
-            open.len = first.cast_signed();
-        }
-        Ok(())
+        Ok(parts.len() > open.first)
     }
 
     /// # Safety
@@ -206,7 +151,7 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
         // value of what was found to have that type.
         unsafe {
             if ffi::PyUnicode_CheckExact(object) != 0 {
-                let text = self.text(object);
+                let text = text(object, self.target);
                 self.target.text(text);
             } else if ffi::PyDict_CheckExact(object) != 0 {
                 self.open(object, Kind::Dict)?;
@@ -237,7 +182,7 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
         // SAFETY: as in `value`.
         unsafe {
             if ffi::PyUnicode_Check(object) != 0 {
-                let text = self.text(object);
+                let text = text(object, self.target);
                 self.target.text(text);
             } else if ffi::PyDict_Check(object) != 0 {
                 self.open(object, Kind::Dict)?;
@@ -264,60 +209,19 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
         if self.open.len() >= self.rules.max_depth {
             return Err(Refusal::TooDeep);
         }
-        // SAFETY: the object is of this kind.
-        let len = unsafe {
-            match kind {
-                Kind::Dict | Kind::Sorted => 0,
-                Kind::List => ffi::PyList_Size(object),
-                Kind::Tuple => ffi::PyTuple_Size(object),
-            }
-        };
         match kind {
-            Kind::Dict | Kind::Sorted => self.target.open_dict(),
+            Kind::Dict => self.target.open_dict(),
             Kind::List | Kind::Tuple => self.target.open_list(),
         }
+        let first = self.parts.len();
         self.open.push(Open {
             object,
             kind,
             next: 0,
-            len,
+            first,
+            part: first,
         });
-        if T::SORTED && kind == Kind::Dict {
-            // SAFETY: passed on.
-            unsafe { self.sort()? };
-        }
         Ok(())
-    }
-
-    /// # Safety
-    /// The object is a str that lives and stays as it is for `'a`.
-    #[inline]
-    unsafe fn text(&mut self, object: *mut ffi::PyObject) -> &'a [u8] {
-        let mut len = 0;
-        // SAFETY: it is a str.
-        let utf8 = unsafe { ffi::PyUnicode_AsUTF8AndSize(object, &raw mut len) };
-        if utf8.is_null() {
-            // SAFETY: passed on.
-            return unsafe { self.surrogates(object) };
-        }
-        // SAFETY: the str holds its UTF-8 as long as it lives.
-        unsafe { std::slice::from_raw_parts(utf8.cast(), len.cast_unsigned()) }
-    }
-
-    /// # Safety
-    /// The object is a str.
-    #[cold]
-    unsafe fn surrogates(&mut self, object: *mut ffi::PyObject) -> &'a [u8] {
-        let mut bytes = Vec::new();
-        // SAFETY: the GIL is held; it is a str, of whose length each index is checked.
-        unsafe {
-            ffi::PyErr_Clear();
-            let len = ffi::PyUnicode_GetLength(object);
-            for index in 0..len {
-                encode(ffi::PyUnicode_ReadChar(object, index), &mut bytes);
-            }
-        }
-        self.target.keep(&bytes)
     }
 
     /// # Safety
@@ -355,6 +259,92 @@ impl<'a, T: Target<'a>> Walker<'a, '_, '_, T> {
         let bytes = big::from_hex(&digits)?;
         Some(self.target.keep(&bytes))
     }
+}
+
+/// Read the next items of a list or tuple.
+///
+/// # Safety
+/// As for `run`; the functions are those for the kind of the object.
+#[inline]
+unsafe fn items(
+    open: &mut Open,
+    parts: &mut Vec<Part<'_>>,
+    size: unsafe extern "C" fn(*mut ffi::PyObject) -> ffi::Py_ssize_t,
+    item: unsafe extern "C" fn(*mut ffi::PyObject, ffi::Py_ssize_t) -> *mut ffi::PyObject,
+) {
+    // SAFETY: the object is of this kind.
+    let rest = unsafe { size(open.object) } - open.next;
+    for _ in 0..rest.min(BATCH) {
+        // SAFETY: as above, and it is no shorter than it was.
+        let value = unsafe { item(open.object, open.next) };
+        open.next += 1;
+        parts.push(Part::item(value));
+    }
+}
+
+/// Read the next entries of a dict; all of them if they are to be sorted.
+///
+/// # Safety
+/// As for `run`; the object is a dict.
+#[inline]
+unsafe fn entries<'a, T: Target<'a>>(
+    open: &mut Open,
+    parts: &mut Vec<Part<'a>>,
+    target: &mut T,
+) -> Result<(), Refusal> {
+    let most = if T::SORTED { isize::MAX } else { BATCH };
+    for _ in 0..most {
+        let (mut key, mut value) = (ptr::null_mut(), ptr::null_mut());
+        let next = &raw mut open.next;
+        // SAFETY: it is a dict, which nobody changes meanwhile.
+        if unsafe { ffi::PyDict_Next(open.object, next, &raw mut key, &raw mut value) } == 0 {
+            break;
+        }
+        // SAFETY: the key lives as long as the dict.
+        if unsafe { ffi::PyUnicode_CheckExact(key) } == 0 {
+            return Err(Refusal::NotPlain);
+        }
+        // SAFETY: it is a str that lives for `'a`.
+        let key = unsafe { text(key, target) };
+        parts.push(Part::entry(key, value, T::SORTED));
+    }
+    if T::SORTED
+        && let Some(entries) = parts.get_mut(open.first..)
+    {
+        part::sort(entries);
+    }
+    Ok(())
+}
+
+/// # Safety
+/// The object is a str that lives and stays as it is for `'a`.
+#[inline]
+unsafe fn text<'a, T: Target<'a>>(object: *mut ffi::PyObject, target: &mut T) -> &'a [u8] {
+    let mut len = 0;
+    // SAFETY: it is a str.
+    let utf8 = unsafe { ffi::PyUnicode_AsUTF8AndSize(object, &raw mut len) };
+    if utf8.is_null() {
+        // SAFETY: passed on.
+        return unsafe { surrogates(object, target) };
+    }
+    // SAFETY: the str holds its UTF-8 as long as it lives.
+    unsafe { std::slice::from_raw_parts(utf8.cast(), len.cast_unsigned()) }
+}
+
+/// # Safety
+/// The object is a str.
+#[cold]
+unsafe fn surrogates<'a, T: Target<'a>>(object: *mut ffi::PyObject, target: &mut T) -> &'a [u8] {
+    let mut bytes = Vec::new();
+    // SAFETY: the GIL is held; it is a str, of whose length each index is checked.
+    unsafe {
+        ffi::PyErr_Clear();
+        let len = ffi::PyUnicode_GetLength(object);
+        for index in 0..len {
+            encode(ffi::PyUnicode_ReadChar(object, index), &mut bytes);
+        }
+    }
+    target.keep(&bytes)
 }
 
 /// Append a code point as UTF-8 would, lone surrogates too.

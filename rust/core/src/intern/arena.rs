@@ -2,11 +2,14 @@
 
 use hashbrown::HashTable;
 
+use super::hash::Hashes;
 use super::heap::{Heap, make_room};
 use super::limits::{Full, Limits};
-use super::node::{Content, Kind, Node, is_plain};
+use super::node::{Content, Kind, Node, Summary, is_plain};
+use super::plain::Plain;
 use super::refs::Ref;
 use super::shapes::ShapeId;
+use crate::output::Output;
 
 #[derive(Debug)]
 pub(super) struct Arena {
@@ -19,13 +22,18 @@ pub(super) struct Arena {
     /// What the contents of live nodes take.
     held: usize,
     index: HashTable<u32>,
-    seed: u64,
-    mask: u32,
+    pub hashes: Hashes,
     limits: Limits,
 }
 
 type Texts = Heap<u8, 4>;
 type Refs = Heap<Ref, 1>;
+
+/// What lists have before their items: a [`Plain`].
+const LIST: usize = 1;
+
+/// What dicts have before their values: the same, and the id of their shape.
+const DICT: usize = 2;
 
 /// The end of the list of vacant places.
 const NONE: u32 = u32::MAX;
@@ -37,7 +45,7 @@ const SHORT: usize = 32;
 const INDEXED: usize = 8;
 
 impl Arena {
-    pub(super) fn new(seed: u64, mask: u32, limits: Limits) -> Self {
+    pub(super) fn new(hashes: Hashes, limits: Limits) -> Self {
         Self {
             nodes: Vec::new(),
             texts: Heap::new(),
@@ -46,8 +54,7 @@ impl Arena {
             live: 0,
             held: 0,
             index: HashTable::new(),
-            seed,
-            mask,
+            hashes,
             limits,
         }
     }
@@ -71,9 +78,9 @@ impl Arena {
         Some(match node.kind() {
             Kind::Vacant => return None,
             Kind::Text | Kind::Plain => Content::Text(self.texts.get(place, len)),
-            Kind::List => Content::List(self.refs.get(place, len)),
+            Kind::List => Content::List(self.refs.get(place, len + LIST).get(LIST..)?),
             Kind::Dict => {
-                let (shape, values) = self.refs.get(place, len + 1).split_first()?;
+                let ([_, shape], values) = self.refs.get(place, len + DICT).split_first_chunk()?;
                 Content::Dict(shape.bits(), values)
             }
             Kind::Big => Content::Big(self.texts.get(place, len)),
@@ -94,9 +101,16 @@ impl Arena {
         is_text.then(|| self.texts.get(node.place, node.len()))
     }
 
-    /// Append a string in quotes, if it stands in JSON as it is. Returns false if not.
+    /// Append a string that stands in JSON as it is, between other bytes. Returns false if it is
+    /// anything else.
     #[inline]
-    pub(super) fn quote(&self, number: usize, out: &mut Vec<u8>) -> bool {
+    pub(super) fn write_plain<const BEFORE: usize, const AFTER: usize>(
+        &self,
+        before: [u8; BEFORE],
+        number: usize,
+        after: [u8; AFTER],
+        out: &mut Output,
+    ) -> bool {
         let Some(node) = self
             .nodes
             .get(number)
@@ -105,18 +119,25 @@ impl Arena {
             return false;
         };
         let len = node.len();
-        out.reserve(len + 2 + SHORT);
-        out.push(b'"');
-        let start = out.len();
-        match self.texts.chunk::<SHORT>(node.place) {
-            // As many bytes as fit a register or two are copied faster than so many as needed.
-            Some(chunk) if len <= SHORT => {
-                out.extend_from_slice(chunk);
-                out.truncate(start + len);
+        let room = out.room(BEFORE + len.max(SHORT) + AFTER);
+        if let Some((first, rest)) = room.split_first_chunk_mut() {
+            *first = before;
+            match (self.texts.chunk(node.place), rest.first_chunk_mut()) {
+                // As many bytes as fit a register or two are copied faster than so many as needed.
+                (Some(chunk), Some(rest)) if len <= SHORT => {
+                    let chunk: &[u8; SHORT] = chunk;
+                    *rest = *chunk;
+                }
+                _ => {
+                    let text = self.texts.get(node.place, len).iter();
+                    rest.iter_mut().zip(text).for_each(|(to, from)| *to = *from);
+                }
             }
-            _ => out.extend_from_slice(self.texts.get(node.place, len)),
+            if let Some(rest) = rest.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
+                *rest = after;
+            }
         }
-        out.push(b'"');
+        out.advance(BEFORE + len + AFTER);
         true
     }
 
@@ -124,11 +145,37 @@ impl Arena {
         self.nodes.get(number).map_or(0, |node| node.refs)
     }
 
-    /// The node of some content.
-    pub(super) fn find(&self, content: Content<'_>) -> Option<Ref> {
-        let hash = self.hash(content);
-        let found = self.index.find(spread(hash), self.matches(hash, content))?;
-        Ref::node(*found as usize)
+    /// What a list or dict would take as plain objects.
+    pub(super) fn plain(&self, value: Ref) -> Plain {
+        let node = value.number().and_then(|number| self.nodes.get(number));
+        let node = node.filter(|node| matches!(node.kind(), Kind::List | Kind::Dict));
+        let first = node.and_then(|node| self.refs.get(node.place, 1).first());
+        Plain(first.map_or(0, |first| first.bits()))
+    }
+
+    /// The hash of a value.
+    pub(super) fn hash(&self, value: Ref) -> u32 {
+        match value.number().and_then(|number| self.nodes.get(number)) {
+            Some(node) => node.hash,
+            None => self.hashes.immediate(value.kind()),
+        }
+    }
+
+    /// The first node of this hash that is the wanted one.
+    pub(super) fn find(&self, hash: u32, is_it: impl Fn(Ref) -> bool) -> Option<Ref> {
+        let found = self.index.find(spread(hash), |&number| {
+            self.nodes
+                .get(number as usize)
+                .is_some_and(|node| node.hash == hash && is_it(Ref::of_bits(number)))
+        });
+        found.map(|&number| Ref::of_bits(number))
+    }
+
+    /// The node of a string.
+    pub(super) fn find_text(&self, text: &[u8]) -> Option<Ref> {
+        self.find(self.hashes.text(text), |value| {
+            value.number().and_then(|number| self.text(number)) == Some(text)
+        })
     }
 
     /// Count one more ref to a value.
@@ -143,20 +190,26 @@ impl Arena {
     pub(super) fn intern(
         &mut self,
         content: Content<'_>,
+        summary: Summary,
         beside: usize,
     ) -> Result<(Ref, bool), Full> {
-        let hash = self.hash(content);
-        let found = self.index.find(spread(hash), self.matches(hash, content));
-        if let Some(&number) = found
-            && let Some(known) = Ref::node(number as usize)
-        {
+        let known = self.find(summary.hash, |value| {
+            value.number().and_then(|number| self.content(number)) == Some(content)
+        });
+        if let Some(known) = known {
             self.retain(known);
             return Ok((known, false));
         }
-        self.add(hash, content, beside).map(|added| (added, true))
+        let added = self.add(content, summary, beside);
+        added.map(|added| (added, true))
     }
 
-    fn add(&mut self, hash: u32, content: Content<'_>, beside: usize) -> Result<Ref, Full> {
+    fn add(
+        &mut self,
+        content: Content<'_>,
+        Summary { hash, plain }: Summary,
+        beside: usize,
+    ) -> Result<Ref, Full> {
         let limits = self.limits;
         if self.live >= limits.nodes {
             return Err(Full::Nodes(limits.nodes));
@@ -175,7 +228,7 @@ impl Arena {
             .map_or(self.nodes.len(), |number| number as usize);
         let value = Ref::node(number).ok_or(Full::Nodes(Ref::NODES))?;
         // More than 16 GB cannot be addressed.
-        let place = self.put(content).ok_or(Full::Bytes(self.bytes()))?;
+        let place = self.put(content, plain).ok_or(Full::Bytes(self.bytes()))?;
         let node = Node::new(kind, len, place, hash);
         match self.nodes.get_mut(number) {
             None => {
@@ -199,13 +252,14 @@ impl Arena {
         Ok(value)
     }
 
-    fn put(&mut self, content: Content<'_>) -> Option<u32> {
+    fn put(&mut self, content: Content<'_>, plain: Plain) -> Option<u32> {
+        let plain = Ref::of_bits(plain.0);
         match content {
             Content::Int(value) => self.texts.put(&value.to_le_bytes(), &[]),
             Content::Float(bits) => self.texts.put(&bits.to_le_bytes(), &[]),
             Content::Big(bytes) | Content::Text(bytes) => self.texts.put(bytes, &[]),
-            Content::List(refs) => self.refs.put(refs, &[]),
-            Content::Dict(shape, refs) => self.refs.put(&[Ref::of_bits(shape)], refs),
+            Content::List(refs) => self.refs.put(&[plain], refs),
+            Content::Dict(shape, refs) => self.refs.put(&[plain, Ref::of_bits(shape)], refs),
         }
     }
 
@@ -230,15 +284,16 @@ impl Arena {
             Kind::Int | Kind::Float => self.texts.free(place, 8),
             Kind::Big | Kind::Text | Kind::Plain => self.texts.free(place, len),
             Kind::List => {
-                held_refs.extend(self.refs.get(place, len));
-                self.refs.free(place, len);
+                held_refs.extend(self.refs.get(place, len + LIST).iter().skip(LIST));
+                self.refs.free(place, len + LIST);
             }
             Kind::Dict => {
-                if let Some((first, values)) = self.refs.get(place, len + 1).split_first() {
+                let run = self.refs.get(place, len + DICT);
+                if let Some(([_, first], values)) = run.split_first_chunk() {
                     shape = Some(first.bits());
                     held_refs.extend(values);
                 }
-                self.refs.free(place, len + 1);
+                self.refs.free(place, len + DICT);
             }
         }
         let entry = self
@@ -250,23 +305,9 @@ impl Arena {
         self.live -= 1;
         self.held -= held(kind, len);
         if self.live == 0 {
-            *self = Self::new(self.seed, self.mask, self.limits);
+            *self = Self::new(self.hashes, self.limits);
         }
         shape
-    }
-
-    fn hash(&self, content: Content<'_>) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "32 bits are kept")]
-        let hash = content.hash(self.seed) as u32;
-        hash & self.mask
-    }
-
-    fn matches(&self, hash: u32, content: Content<'_>) -> impl Fn(&u32) -> bool {
-        move |&number| {
-            self.nodes
-                .get(number as usize)
-                .is_some_and(|node| node.hash == hash && self.content_of(node) == Some(content))
-        }
     }
 }
 
@@ -289,8 +330,8 @@ fn held(kind: Kind, len: usize) -> usize {
         Kind::Vacant => 0,
         Kind::Int | Kind::Float => Texts::bytes(8),
         Kind::Big | Kind::Text | Kind::Plain => Texts::bytes(len),
-        Kind::List => Refs::bytes(len),
-        Kind::Dict => Refs::bytes(len + 1),
+        Kind::List => Refs::bytes(len + LIST),
+        Kind::Dict => Refs::bytes(len + DICT),
     }
 }
 

@@ -1,8 +1,10 @@
 //! From a tape to nodes, innermost first, so that no value is looked up before its parts are.
 
 use super::arena::Arena;
+use super::hash::{ContentHasher, Hashes};
 use super::limits::{Full, Limits};
-use super::node::Content;
+use super::node::{Content, Summary};
+use super::plain::Plain;
 use super::refs::Ref;
 use super::shapes::{Entry, Shapes};
 use crate::digest::float_bits;
@@ -24,7 +26,7 @@ impl Graph {
             .checked_shr(u32::BITS - hash_bits.min(u32::BITS))
             .unwrap_or(0);
         Self {
-            arena: Arena::new(seed, mask, limits),
+            arena: Arena::new(Hashes { seed, mask }, limits),
             shapes: Shapes::new(seed, mask),
             beside: 0,
             limits,
@@ -35,6 +37,22 @@ impl Graph {
         self.arena.bytes() + self.shapes.bytes()
     }
 
+    /// The value of a tape, if it is there. Takes O(tokens) time: of a node among them only the
+    /// hash is read.
+    pub(super) fn find(&self, tape: &Tape<'_>) -> Option<Ref> {
+        if let [token] = tape.tokens()
+            && let Some(value) = immediate(token)
+        {
+            return Some(value);
+        }
+        let mut hasher = ContentHasher::new(self.arena.hashes);
+        tape.replay(&mut hasher, |value, hasher| {
+            hasher.add(self.arena.hash(value));
+        });
+        let is_same = |value| self.is_same(tape, value);
+        self.arena.find(hasher.finish(), is_same)
+    }
+
     /// The value of a tape, with one more ref.
     ///
     /// On an error nothing has changed.
@@ -42,33 +60,44 @@ impl Graph {
         let mut building = Building::default();
         for token in tape.tokens() {
             if let Err(full) = self.step(&mut building, token) {
-                self.release(building.parts);
+                self.release(building.parts.iter().map(|part| part.value));
                 return Err(full);
             }
         }
-        Ok(building.parts.pop().unwrap_or(Ref::NULL))
+        Ok(building.parts.pop().map_or(Ref::NULL, |part| part.value))
     }
 
     fn step(&mut self, building: &mut Building, token: &Token<'_>) -> Result<(), Full> {
+        if let Some(value) = immediate(token) {
+            let part = self.known(value);
+            building.parts.push(part);
+            return Ok(());
+        }
+        let hashes = self.arena.hashes;
         let part = match *token {
-            Token::Null => Ref::NULL,
-            Token::Bool(value) => Ref::boolean(value),
-            Token::Int(value) => match Ref::int(value) {
-                Some(immediate) => immediate,
-                None => self.node(Content::Int(value))?,
-            },
+            Token::Null | Token::Bool(_) | Token::Node(_) => return Ok(()),
+            Token::Int(value) => {
+                let content = Content::Int(value);
+                self.scalar(content, hashes.int(value), Plain::int(value))?
+            }
             Token::Big(bytes) => {
                 self.check_length(bytes)?;
-                self.node(Content::Big(bytes))?
+                let content = Content::Big(bytes);
+                self.scalar(content, hashes.big(bytes), Plain::big(bytes))?
             }
-            Token::Float(value) => self.node(Content::Float(float_bits(value)))?,
-            Token::Text(text) | Token::Key(text) => {
+            Token::Float(value) => {
+                let bits = float_bits(value);
+                self.scalar(Content::Float(bits), hashes.float(bits), Plain::float())?
+            }
+            Token::Text(text) => {
                 self.check_length(text)?;
-                self.node(Content::Text(text))?
+                let content = Content::Text(text);
+                self.scalar(content, hashes.text(text), Plain::text(text))?
             }
-            Token::Node(value) => {
-                self.arena.retain(value);
-                value
+            Token::Key(text) => {
+                self.check_length(text)?;
+                let content = Content::Text(text);
+                self.scalar(content, hashes.text(text), Plain::default())?
             }
             Token::List { .. } | Token::Dict { .. } => {
                 let is_dict = matches!(token, Token::Dict { .. });
@@ -85,6 +114,16 @@ impl Graph {
         Ok(())
     }
 
+    /// A value that needs no node or has one.
+    fn known(&mut self, value: Ref) -> Part {
+        self.arena.retain(value);
+        let summary = Summary {
+            hash: self.arena.hash(value),
+            plain: self.plain(value),
+        };
+        Part { value, summary }
+    }
+
     fn check_length(&self, bytes: &[u8]) -> Result<(), Full> {
         let limit = self.limits.string;
         if bytes.len() > limit {
@@ -93,27 +132,40 @@ impl Graph {
         Ok(())
     }
 
-    fn node(&mut self, content: Content<'_>) -> Result<Ref, Full> {
-        self.add(content).map(|(value, _)| value)
+    fn scalar(&mut self, content: Content<'_>, hash: u32, plain: Plain) -> Result<Part, Full> {
+        let summary = Summary { hash, plain };
+        let (value, _) = self.add(content, summary)?;
+        Ok(Part { value, summary })
     }
 
-    fn add(&mut self, content: Content<'_>) -> Result<(Ref, bool), Full> {
+    fn add(&mut self, content: Content<'_>, summary: Summary) -> Result<(Ref, bool), Full> {
         let beside = self.shapes.bytes() + self.beside;
-        self.arena.intern(content, beside)
+        self.arena.intern(content, summary, beside)
     }
 
-    fn list(&mut self, building: &mut Building, start: usize) -> Result<Ref, Full> {
-        let items = building.parts.get(start..).unwrap_or_default();
-        let (list, is_new) = self.add(Content::List(items))?;
-        // A new node keeps the refs; a known one has its own.
-        let items = building.parts.drain(start..);
-        if !is_new {
-            self.release(items);
+    fn list(&mut self, building: &mut Building, start: usize) -> Result<Part, Full> {
+        let Building { parts, values, .. } = building;
+        let items = parts.get(start..).unwrap_or_default();
+        let mut hash = self.arena.hashes.list();
+        values.clear();
+        for item in items {
+            hash.item(item.summary.hash);
+            values.push(item.value);
         }
-        Ok(list)
+        let summary = Summary {
+            hash: self.arena.hashes.whole(hash),
+            plain: Plain::list(items.len()).with(items.iter().map(|item| item.summary.plain)),
+        };
+        let (value, is_new) = self.add(Content::List(values), summary)?;
+        // A new node keeps the refs; a known one has its own.
+        if !is_new {
+            self.release(values.drain(..));
+        }
+        parts.truncate(start);
+        Ok(Part { value, summary })
     }
 
-    fn dict(&mut self, building: &mut Building, start: usize) -> Result<Ref, Full> {
+    fn dict(&mut self, building: &mut Building, start: usize) -> Result<Part, Full> {
         let Building {
             parts,
             entries,
@@ -121,15 +173,24 @@ impl Graph {
             ..
         } = building;
         let pairs = parts.get(start..).unwrap_or_default().as_chunks::<2>().0;
+        let mut hash = self.arena.hashes.dict();
         entries.clear();
-        entries.extend(
-            (0..)
-                .zip(pairs)
-                .map(|(place, &[key, value])| Entry { key, value, place }),
-        );
+        for (place, [key, value]) in (0..).zip(pairs) {
+            hash.entry(self.arena.hashes.key(key.summary.hash), value.summary.hash);
+            entries.push(Entry {
+                key: key.value,
+                value: value.value,
+                place,
+            });
+        }
+        let summary = Summary {
+            hash: self.arena.hashes.whole(hash),
+            plain: Plain::dict(pairs.len())
+                .with(pairs.iter().map(|[_, value]| value.summary.plain)),
+        };
         entries.sort_unstable_by_key(|entry| entry.key);
         let (shape, new_shape) = self.shapes.count(entries, values);
-        let interned = self.add(Content::Dict(shape, values));
+        let interned = self.add(Content::Dict(shape, values), summary);
         // The shape keeps its keys, if it is still there, and a new node its values.
         let new_node = matches!(interned, Ok((_, true)));
         let dropped = if new_node {
@@ -137,21 +198,18 @@ impl Graph {
         } else {
             self.shapes.release(shape)
         };
-        if interned.is_err() {
-            return interned.map(|(dict, _)| dict);
-        }
+        let (value, _) = interned?;
         let keeps_keys = new_shape && dropped.is_none();
-        for pair in pairs {
-            let &[key, value] = pair;
+        for [key, value] in pairs {
             if !keeps_keys {
-                self.release_surplus(key);
+                self.release_surplus(key.value);
             }
             if !new_node {
-                self.release_surplus(value);
+                self.release_surplus(value.value);
             }
         }
         parts.truncate(start);
-        interned.map(|(dict, _)| dict)
+        Ok(Part { value, summary })
     }
 
     /// Take back refs, and whatever only they kept.
@@ -180,9 +238,27 @@ impl Graph {
 struct Building {
     /// The parts of open lists and dicts, each with a ref of ours; in dicts, keys and values in
     /// turn.
-    parts: Vec<Ref>,
+    parts: Vec<Part>,
     /// Where the parts of each begin, and whether it is a dict.
     open: Vec<(usize, bool)>,
     entries: Vec<Entry>,
     values: Vec<Ref>,
+}
+
+/// A value that has been interned, with a ref of ours.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    value: Ref,
+    summary: Summary,
+}
+
+/// The value of a token that needs no node or has one.
+fn immediate(token: &Token<'_>) -> Option<Ref> {
+    match *token {
+        Token::Null => Some(Ref::NULL),
+        Token::Bool(value) => Some(Ref::boolean(value)),
+        Token::Int(value) => Ref::int(value),
+        Token::Node(value) => Some(value),
+        _ => None,
+    }
 }

@@ -1,8 +1,7 @@
 //! One node: 16 bytes. What it holds is in a [`super::heap::Heap`].
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
 use super::Ref;
+use super::plain::Plain;
 use super::shapes::ShapeId;
 
 #[derive(Debug)]
@@ -12,6 +11,7 @@ pub(super) struct Node {
     kind_and_len: u32,
     /// From nodes and from outside. A node of `u32::MAX` refs is never taken away.
     pub refs: u32,
+    /// Of its content.
     pub hash: u32,
 }
 
@@ -73,6 +73,15 @@ impl Node {
     }
 }
 
+/// What follows from the content of a value, and is kept beside it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Summary {
+    /// As [`super::hash`] computes it.
+    pub hash: u32,
+    /// What it would take as plain Python objects.
+    pub plain: Plain,
+}
+
 /// What a node is, wherever it keeps it. Equal contents are one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content<'a> {
@@ -86,19 +95,6 @@ pub(super) enum Content<'a> {
     List(&'a [Ref]),
     /// The values are in the order of the keys of the shape.
     Dict(ShapeId, &'a [Ref]),
-}
-
-impl Content<'_> {
-    pub(super) fn hash(self, seed: u64) -> u64 {
-        match self {
-            Self::Int(value) => mix(seed ^ 1, value.cast_unsigned()),
-            Self::Float(bits) => mix(seed ^ 2, bits),
-            Self::Big(bytes) => xxh3_64_with_seed(bytes, seed ^ 3),
-            Self::Text(bytes) => xxh3_64_with_seed(bytes, seed),
-            Self::List(refs) => mix_refs(seed ^ 4, refs),
-            Self::Dict(shape, refs) => mix_refs(mix(seed ^ 5, u64::from(shape)), refs),
-        }
-    }
 }
 
 /// Refs are numbers of our own making, so nobody can choose them to collide at will.

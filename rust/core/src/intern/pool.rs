@@ -6,7 +6,6 @@ use std::fmt;
 use bumpalo::Bump;
 
 use super::cons::Graph;
-use super::hash::ContentHasher;
 use super::json::NoJson;
 use super::limits::{Full, Limits};
 use super::memo::Memo;
@@ -14,7 +13,8 @@ use super::read::{Order, Value};
 use super::refs::Ref;
 use super::roots::{Key, Roots};
 use crate::json::JsonError;
-use crate::tape::{Sink, Tape, Token, from_json};
+use crate::output::Output;
+use crate::tape::{Sink, Tape, from_json};
 
 /// What a pool is made with.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ pub struct Stats {
     pub nodes: usize,
     /// Bytes that all this takes.
     pub bytes: usize,
-    /// Bytes that a plain Python copy for each reference would take.
+    /// Bytes that a plain Python copy for each reference would take, without the keys of dicts.
     pub plain_bytes: u64,
     /// How often a value was interned that was there already.
     pub hits: u64,
@@ -67,8 +67,6 @@ impl Error for UnknownKey {}
 pub struct Pool {
     graph: Graph,
     roots: Roots,
-    seed: u64,
-    content_mask: u64,
     limits: Limits,
     memo: Memo,
     references: u64,
@@ -90,17 +88,15 @@ impl Pool {
         // Generations begin below 2^28, so that a key of two pools is the same one by chance in
         // as many cases only, and fits into two digits of a Python int.
         let generation = (seed >> 36) as u32;
-        let content_mask = match hash_bits {
+        let memo_mask = match hash_bits {
             0..32 => (1 << hash_bits) - 1,
             _ => u64::MAX,
         };
         Self {
             graph: Graph::new(seed, hash_bits, limits),
             roots: Roots::new(generation),
-            seed,
-            content_mask,
             limits,
-            memo: Memo::new(seed, content_mask, memo_bytes),
+            memo: Memo::new(seed, memo_mask, memo_bytes),
             references: 0,
             plain_bytes: 0,
             hits: 0,
@@ -108,23 +104,18 @@ impl Pool {
         }
     }
 
-    /// The key of a value, counted once more. Takes O(tokens) time.
+    /// The key of a value, counted once more. Takes O(tokens) time, whatever the nodes among
+    /// them hold.
     ///
     /// # Errors
     /// [`Full`]: the value would exceed a limit, and nothing has changed.
     pub fn intern(&mut self, tape: &Tape<'_>) -> Result<Key, Full> {
-        if let [Token::Node(value)] = *tape.tokens() {
-            return self.intern_node(value);
-        }
-        let hash = self.content_hash(tape);
-        let graph = &self.graph;
-        if let Some(key) = self.roots.find(hash, |value| graph.is_same(tape, value)) {
-            self.count(key);
-            return Ok(key);
+        if let Some(value) = self.graph.find(tape) {
+            return self.intern_known(value);
         }
         self.make_room()?;
         let value = self.graph.intern(tape)?;
-        Ok(self.add(value, hash))
+        Ok(self.add(value))
     }
 
     /// The key of the value that a JSON text says, counted once more. A text that is remembered
@@ -148,16 +139,15 @@ impl Pool {
         Ok(key)
     }
 
-    /// The key of a value of this pool, counted once more. Takes O(1) time if it has one.
-    fn intern_node(&mut self, value: Ref) -> Result<Key, Full> {
+    /// The key of a value of this pool, counted once more. Takes O(1) time.
+    fn intern_known(&mut self, value: Ref) -> Result<Key, Full> {
         if let Some(key) = self.roots.key_of(value) {
             self.count(key);
             return Ok(key);
         }
         self.make_room()?;
-        let hash = self.masked(self.node_hash(value));
         self.graph.arena.retain(value);
-        Ok(self.add(value, hash))
+        Ok(self.add(value))
     }
 
     /// The key of a value that takes the place of another one's: as [`Pool::intern`] and then
@@ -184,7 +174,8 @@ impl Pool {
     pub fn release(&mut self, key: Key) -> Result<(), UnknownKey> {
         let root = self.roots.get(key).ok_or(UnknownKey)?;
         // A root counted to the limit stays, however often it is released after that.
-        self.plain_bytes = self.plain_bytes.saturating_sub(root.plain);
+        let plain = self.graph.plain(root.value).bytes();
+        self.plain_bytes = self.plain_bytes.saturating_sub(plain);
         self.references = self.references.saturating_sub(1);
         if let Some(value) = self.roots.release(key) {
             self.release_ref(value);
@@ -261,7 +252,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`NoJson`]: what was appended is of no use.
-    pub fn write_json(&self, value: Ref, out: &mut Vec<u8>) -> Result<(), NoJson> {
+    pub fn write_json(&self, value: Ref, out: &mut Output) -> Result<(), NoJson> {
         self.graph.write_json(value, out)
     }
 
@@ -292,36 +283,16 @@ impl Pool {
         self.roots.retain(key);
         self.references += 1;
         self.hits += 1;
-        self.plain_bytes += self.roots.get(key).map_or(0, |root| root.plain);
+        if let Some(value) = self.get(key) {
+            self.plain_bytes += self.graph.plain(value).bytes();
+        }
     }
 
-    fn add(&mut self, value: Ref, hash: u32) -> Key {
-        let plain = self.graph.plain_bytes(value);
+    fn add(&mut self, value: Ref) -> Key {
         self.references += 1;
         self.misses += 1;
-        self.plain_bytes += plain;
-        self.roots.add(value, hash, plain)
-    }
-
-    fn content_hash(&self, tape: &Tape<'_>) -> u32 {
-        let mut hasher = ContentHasher::new(self.seed);
-        tape.replay(&mut hasher, |value, hasher| {
-            hasher.add(self.node_hash(value));
-        });
-        self.masked(hasher.finish())
-    }
-
-    fn masked(&self, hash: u64) -> u32 {
-        // The low half of a sum is as good as the high one.
-        #[expect(clippy::cast_possible_truncation, reason = "32 bits are kept")]
-        let kept = (hash & self.content_mask) as u32;
-        kept
-    }
-
-    fn node_hash(&self, value: Ref) -> u64 {
-        let mut hasher = ContentHasher::new(self.seed);
-        self.graph.walk(value, Order::Given, &mut hasher);
-        hasher.finish()
+        self.plain_bytes += self.graph.plain(value).bytes();
+        self.roots.add(value)
     }
 }
 

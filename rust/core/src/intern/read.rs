@@ -69,8 +69,7 @@ impl Graph {
         if keys.len() <= FEW {
             return keys.iter().position(|other| self.text(*other) == Some(key));
         }
-        self.shapes
-            .place(shape, self.arena.find(Content::Text(key))?)
+        self.shapes.place(shape, self.arena.find_text(key)?)
     }
 
     /// Write a value to a sink.

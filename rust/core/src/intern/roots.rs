@@ -21,7 +21,6 @@ pub(super) struct Roots {
     places: Vec<Root>,
     vacant: Vec<u32>,
     by_value: HashTable<u32>,
-    by_content: HashTable<u32>,
     live: usize,
     /// What a root's first generation is.
     first: u32,
@@ -34,22 +33,17 @@ pub(super) struct Root {
     /// How often it was interned and not yet released; 0 if the place is vacant. A root that
     /// was counted `u32::MAX` times stays for ever.
     count: u32,
-    /// A keyed hash of its content.
-    hash: u32,
-    /// Bytes that it takes as plain Python objects.
-    pub plain: u64,
 }
 
 impl Roots {
-    /// Bytes of a root, with its share of two tables of u32 and the room that they keep.
-    pub(super) const EACH: usize = size_of::<Root>() + 16;
+    /// Bytes of a root, with its share of a table of u32 and the room that it keeps.
+    pub(super) const EACH: usize = size_of::<Root>() + 8;
 
     pub(super) fn new(first: u32) -> Self {
         Self {
             places: Vec::new(),
             vacant: Vec::new(),
             by_value: HashTable::new(),
-            by_content: HashTable::new(),
             live: 0,
             first,
         }
@@ -79,16 +73,6 @@ impl Roots {
         self.key(*number)
     }
 
-    /// The first root of this content hash that is the wanted one.
-    pub(super) fn find(&self, hash: u32, is_it: impl Fn(Ref) -> bool) -> Option<Key> {
-        let number = self.by_content.find(spread(hash), |&number| {
-            self.places
-                .get(number as usize)
-                .is_some_and(|root| root.hash == hash && is_it(root.value))
-        })?;
-        self.key(*number)
-    }
-
     fn key(&self, number: u32) -> Option<Key> {
         let root = self.places.get(number as usize)?;
         Some(Key(u64::from(root.generation) << HALF | u64::from(number)))
@@ -103,34 +87,26 @@ impl Roots {
     }
 
     /// Add a root, counted once.
-    pub(super) fn add(&mut self, value: Ref, hash: u32, plain: u64) -> Key {
+    pub(super) fn add(&mut self, value: Ref) -> Key {
         let vacant = self.vacant.pop();
         #[expect(clippy::cast_possible_truncation, reason = "no more roots than refs")]
         let number = vacant.unwrap_or(self.places.len() as u32);
         if let Some(root) = self.places.get_mut(number as usize) {
             root.value = value;
             root.count = 1;
-            root.hash = hash;
-            root.plain = plain;
         } else {
             make_room(&mut self.places, 1);
             self.places.push(Root {
                 value,
                 generation: self.first,
                 count: 1,
-                hash,
-                plain,
             });
         }
         let places = &self.places;
-        let root = |number: u32| places.get(number as usize);
         self.by_value
             .insert_unique(spread(value.bits()), number, |&other| {
-                root(other).map_or(0, |root| spread(root.value.bits()))
-            });
-        self.by_content
-            .insert_unique(spread(hash), number, |&other| {
-                root(other).map_or(0, |root| spread(root.hash))
+                let root = places.get(other as usize);
+                root.map_or(0, |root| spread(root.value.bits()))
             });
         self.live += 1;
         self.key(number).unwrap_or(Key(0))
@@ -150,12 +126,6 @@ impl Roots {
         if let Ok(entry) = self
             .by_value
             .find_entry(spread(value.bits()), |&other| other == number)
-        {
-            entry.remove();
-        }
-        if let Ok(entry) = self
-            .by_content
-            .find_entry(spread(root.hash), |&other| other == number)
         {
             entry.remove();
         }

@@ -2,24 +2,35 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotFinite;
 
+/// What bytes are appended to.
+pub trait Append {
+    /// Append bytes.
+    fn append(&mut self, bytes: &[u8]);
+}
+
+impl Append for Vec<u8> {
+    fn append(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
 /// How many bytes are looked at together; the compiler makes vector instructions of it.
 const CHUNK: usize = 32;
 
 /// Append a string in quotes. Escapes only what must be, each in its shortest form.
-pub fn write_string(out: &mut Vec<u8>, text: &str) {
+pub fn write_string(out: &mut impl Append, text: &str) {
     let mut rest = text.as_bytes();
-    out.reserve(rest.len() + 2);
-    out.push(b'"');
+    out.append(b"\"");
     loop {
         let (plain, tail) = rest.split_at(plain_prefix(rest));
-        out.extend_from_slice(plain);
+        out.append(plain);
         let Some((&byte, tail)) = tail.split_first() else {
             break;
         };
         write_escape(out, byte);
         rest = tail;
     }
-    out.push(b'"');
+    out.append(b"\"");
 }
 
 /// How many bytes from the start need no escape.
@@ -42,7 +53,7 @@ fn is_special(byte: u8) -> bool {
     byte < b' ' || byte == b'"' || byte == b'\\'
 }
 
-fn write_escape(out: &mut Vec<u8>, byte: u8) {
+fn write_escape(out: &mut impl Append, byte: u8) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let short = match byte {
         b'\x08' => b'b',
@@ -52,28 +63,26 @@ fn write_escape(out: &mut Vec<u8>, byte: u8) {
         b'\r' => b'r',
         b'"' | b'\\' => byte,
         _ => {
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
-            return;
+            let [high, low] = [byte >> 4, byte & 15].map(|half| HEX[usize::from(half)]);
+            return out.append(&[b'\\', b'u', b'0', b'0', high, low]);
         }
     };
-    out.extend_from_slice(&[b'\\', short]);
+    out.append(&[b'\\', short]);
 }
 
 /// Append an integer.
-pub fn write_int(out: &mut Vec<u8>, value: i64) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+pub fn write_int(out: &mut impl Append, value: i64) {
+    out.append(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Append the shortest decimal number that reads back as the same float.
 ///
 /// # Errors
 /// The value is not finite; nothing was appended.
-pub fn write_float(out: &mut Vec<u8>, value: f64) -> Result<(), NotFinite> {
+pub fn write_float(out: &mut impl Append, value: f64) -> Result<(), NotFinite> {
     if !value.is_finite() {
         return Err(NotFinite);
     }
-    out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+    out.append(zmij::Buffer::new().format_finite(value).as_bytes());
     Ok(())
 }
