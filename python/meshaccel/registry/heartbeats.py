@@ -110,10 +110,8 @@ class Heartbeats:
             await self._forget_told(session)
             self._sessions.tell(session, wiring.wiring, wiring.digest)
             self._listings.note_told(agent_id)
-        elif session.told is None:
-            # Another process told it the same; now it is certain what that was.
-            session.told = wiring.wiring
-            self._listings.note_told(agent_id)
+        # If another process told it the same, that is what its listing was derived from, too.
+        session.told = wiring.wiring
         return _answer(session, wiring)
 
     async def _note_news(self, session: Session, wiring: CurrentWiring) -> None:
