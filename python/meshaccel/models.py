@@ -4,6 +4,9 @@
 names that every MCP Mesh SDK writes in camelCase are given by ``rename``, so nothing is copied
 between two models of the same thing. Unknown fields are ignored and ``null`` means absent, as
 the SDKs expect.
+
+What there are many of is kept from the garbage collector (``gc=False``): it is made of trees, which
+need none, and a pass through all of a large fleet would hold the event loop.
 """
 
 from collections.abc import Mapping

@@ -31,8 +31,8 @@ MAX_CAPABILITIES = 100_000
 AGENTS_PER_TURN = 64
 """Agents looked into, or described, before other tasks get their turn."""
 
-AGENTS_PER_STORE = 1024
-"""Agents stored before other tasks get their turn."""
+ENTRIES_PER_TURN = 1024
+"""Entries looked for, or stored, before other tasks get their turn."""
 
 
 class Derived:
@@ -94,10 +94,12 @@ class Derived:
         """Return the agents that match, in order of id, all as of one revision of the fleet."""
         matching = await self._database.read(lambda conn: listing.revisions(conn, query))
         known: dict[str, Record] = {}
-        for agent_id, revision in matching:
+        for number, (agent_id, revision) in enumerate(matching, 1):
             record = self._agents.get(f"agent:{agent_id}")
             if record is not None and record.revision == revision:
                 known[agent_id] = record
+            if number % ENTRIES_PER_TURN == 0:
+                await asyncio.sleep(0)
         missing = [agent_id for agent_id, _ in matching if agent_id not in known]
         if len(missing) <= len(known):
             if missing:
@@ -154,7 +156,7 @@ class Derived:
             found = await self._database.read(work)
             for number, record in enumerate(found, 1):
                 self._keep(record, flight)
-                if number % AGENTS_PER_STORE == 0:
+                if number % ENTRIES_PER_TURN == 0:
                     await asyncio.sleep(0)
         return found
 

@@ -10,7 +10,7 @@ from meshaccel.cache import Flight, TagCache
 from meshaccel.db.listing import AgentQuery
 from meshaccel.registry.agent_info import AgentInfo
 from meshaccel.registry.changes import FLEET, told_tag
-from meshaccel.registry.derived import AGENTS_PER_TURN, MAX_AGENTS, Derived
+from meshaccel.registry.derived import AGENTS_PER_TURN, ENTRIES_PER_TURN, MAX_AGENTS, Derived
 from meshaccel.registry.describing import Lister, needs_fleet
 from meshaccel.registry.records import Record
 from meshaccel.registry.sessions import Sessions
@@ -88,10 +88,12 @@ class Listings:
     async def _describe(self, records: Sequence[Record], flight: Flight) -> list[Listed]:
         """Describe agents as of now, in at most a few statements whatever their number."""
         listed: dict[str, Listed] = {}
-        for record in records:
+        for number, record in enumerate(records, 1):
             known = self._listed.get(f"listed:{record.id}")
             if known is not None and known.revision == record.revision:
                 listed[record.id] = known
+            if number % ENTRIES_PER_TURN == 0:
+                await asyncio.sleep(0)
         unknown = [record for record in records if record.id not in listed]
         if unknown:
             needing = []

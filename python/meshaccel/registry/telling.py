@@ -16,7 +16,7 @@ MAX_WIRING = 64 * 1024 * 1024
 """Bytes of a wiring. An agent can ask a thousand times for a tool with large kwargs."""
 
 
-class CurrentWiring(Struct, frozen=True):
+class CurrentWiring(Struct, frozen=True, gc=False):
     """What an agent is to be told, ready to be told."""
 
     wiring: Wiring
