@@ -160,13 +160,15 @@ def page(page: Page, last_seen_us: Iterable[int], *, now_us: int) -> bytes:
     """Write a page of the listing. Only the times are new: the agents are encoded already."""
     pieces: list[bytes] = []
     for listed, seen_us in zip(page.agents, last_seen_us, strict=True):
-        pieces += (b",", listed.head, b',"last_seen":"', rfc3339(seen_us).encode(), b'"}')
+        pieces.append(listed.head)
+        pieces.append(b',"last_seen":"%b"}' % rfc3339(seen_us).encode())
+        pieces.append(b",")
     cursor = b""
     if page.next_after is not None:
         cursor = b',"next_cursor":' + encode(encode_cursor(page.next_after))
     return b"".join((
         b'{"agents":[',
-        *pieces[1:],
+        *pieces[:-1],
         b'],"count":%d,"timestamp":"' % len(page.agents),
         rfc3339(now_us).encode(),
         b'"',

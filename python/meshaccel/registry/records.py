@@ -18,46 +18,37 @@ _decode_tools = msgspec.json.Decoder(tuple[Tool, ...]).decode
 _decode_summary = msgspec.json.Decoder(ToolSummary).decode
 
 
-class Interned:
-    """A dict of a pool, kept there for as long as anybody refers to this."""
-
-    __slots__ = ("_key", "_pool")
-
-    def __init__(self, pool: MetadataPool, key: int) -> None:
-        """Take over the reference that ``key`` stands for."""
-        self._pool = pool
-        self._key = key
-
-    @property
-    def view(self) -> MetadataView:
-        """The value."""
-        view: MetadataView = self._pool.get(self._key)
-        return view
-
-    def __del__(self) -> None:
-        # Whoever drops the last reference cannot know that it is the last: replicas share.
-        self._pool.release(self._key)
-
-
 class DefinedTool(OfferedTool, frozen=True, kw_only=True, weakref=True, gc=True, eq=False):
     """A tool as resolution looks at it. Its schemas and kwargs are views of the definition."""
 
-    definition: Interned
+    definition: MetadataView
     """The tool as it was declared."""
 
 
-class Record(Interned):
+class Record:
     """An agent at one revision: the JSON of ``Agent``, whose tools are their definitions."""
 
-    __slots__ = ("id", "revision", "tools")
+    __slots__ = ("_key", "_pool", "id", "revision", "tools")
 
     def __init__(
         self, pool: MetadataPool, key: int, agent: Agent, tools: tuple[DefinedTool, ...]
     ) -> None:
-        super().__init__(pool, key)
+        """Take over the reference that ``key`` stands for."""
+        self._pool = pool
+        self._key = key
         self.id = agent.record.id
         self.revision = agent.revision
         self.tools = tools
+
+    def __del__(self) -> None:
+        # Caches drop a record without knowing who else reads it: it goes with its last reader.
+        self._pool.release(self._key)
+
+    @property
+    def view(self) -> MetadataView:
+        """All of it, as the pool keeps it."""
+        view: MetadataView = self._pool.get(self._key)
+        return view
 
     @property
     def name(self) -> str:
@@ -113,7 +104,7 @@ class Records:
         """Return the record of an agent; ``agent`` itself is without its tools."""
         tools = tuple(tools)
         value = msgspec.to_builtins(agent)
-        value["record"]["tools"] = [tool.definition.view for tool in tools]
+        value["record"]["tools"] = [tool.definition for tool in tools]
         return Record(self._pool, self._pool.intern(value), agent, tools)
 
     def read(self, agent: Agent, definitions: Iterable[tuple[bytes, str]]) -> Record:
@@ -125,8 +116,10 @@ class Records:
         return self._pool.stats()
 
     def _compiled(self, text: str | bytes) -> DefinedTool:
-        definition = Interned(self._pool, self._pool.intern_json(text))
-        view = definition.view
+        key = self._pool.intern_json(text)
+        # A view keeps what it shows: the key is not needed.
+        view = self._pool.get(key)
+        self._pool.release(key)
         tool = _decode_summary(text)
         dependencies = tool.dependencies and tuple(
             _with_view(dependency, view["dependencies"][position])
@@ -145,7 +138,7 @@ class Records:
             input_schema=view.get("inputSchema"),
             output_schema_canonical=view.get("outputSchemaCanonical"),
             output_schema_hash=view.get("outputSchemaHash"),
-            definition=definition,
+            definition=view,
         )
 
 

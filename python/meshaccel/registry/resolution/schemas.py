@@ -32,12 +32,18 @@ def is_subset(expected: JsonObject, produced: JsonObject) -> bool:
     Compared are ``type``, ``required`` with ``properties``, and ``items``, at every depth;
     whatever else a schema says, ``$ref`` included, constrains nothing. Extra fields are fine.
 
-    Each subschema of ``expected`` is visited once and without recursion: O(size of ``expected``),
+    Each pair of subschemas is visited once and without recursion: O(size of ``expected``),
     whatever its depth and however often a field is named as required.
     """
     pending: list[tuple[JsonObject, JsonObject]] = [(expected, produced)]
+    # The pairs are held here, as an id says something only while its object is there: the parts
+    # of a view are made anew each time.
+    seen: dict[tuple[int, int], tuple[JsonObject, JsonObject]] = {}
     while pending:
         wanted, given = pending.pop()
+        if (id(wanted), id(given)) in seen:
+            continue
+        seen[id(wanted), id(given)] = (wanted, given)
         if not _types_compatible(wanted.get("type"), given.get("type")):
             return False
         offered = _object(given.get("properties"))
