@@ -58,8 +58,9 @@ if TYPE_CHECKING:
     from meshaccel.registry.records import Record
     from meshaccel.registry.registration import Declaration
     from meshaccel.registry.resolution import Wiring
-    from meshaccel.registry.service import AgentRegistry, Imported, RegistryStats
+    from meshaccel.registry.service import AgentRegistry, Imported
     from meshaccel.registry.settings import RegistrySettings
+    from meshaccel.registry.stats import RegistryStats
 
 __all__ = [
     "Agent",
@@ -186,8 +187,9 @@ _HOMES = {
     "registry.records": ("Record",),
     "registry.registration": ("Declaration",),
     "registry.resolution": ("Wiring",),
-    "registry.service": ("AgentRegistry", "Imported", "RegistryStats"),
+    "registry.service": ("AgentRegistry", "Imported"),
     "registry.settings": ("RegistrySettings",),
+    "registry.stats": ("RegistryStats",),
 }
 
 

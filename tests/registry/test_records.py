@@ -38,7 +38,8 @@ def kept(records: Records, agent_id: str, declared: Iterable[Tool]) -> Record:
         labels={"k": "v"},
     )
     agent = Agent(record=record, status="healthy", revision=7, created_at_us=1, updated_at_us=2)
-    return records.read(agent, [(digest(tool), msgspec.json.encode(tool)) for tool in declared])
+    tools = [(digest(tool), msgspec.json.encode(tool).decode()) for tool in declared]
+    return records.read(agent, tools)
 
 
 @given(declared=tools())

@@ -14,6 +14,7 @@ from msgspec import structs
 from meshaccel.metadata import MetadataPool, MetadataStats, MetadataView
 from meshaccel.models import Agent, AgentRecord, Dependency, OfferedTool, Tool, ToolSummary
 
+_encode = msgspec.json.encode
 _decode_tools = msgspec.json.Decoder(tuple[Tool, ...]).decode
 _decode_summary = msgspec.json.Decoder(ToolSummary).decode
 
@@ -100,20 +101,28 @@ class Records:
             known = self._tools[digest] = self._compiled(definition)
         return known
 
-    def record(self, agent: Agent, tools: Iterable[DefinedTool]) -> Record:
-        """Return the record of an agent; ``agent`` itself is without its tools."""
-        tools = tuple(tools)
-        value = msgspec.to_builtins(agent)
-        value["record"]["tools"] = [tool.definition for tool in tools]
-        return Record(self._pool, self._pool.intern(value), agent, tools)
+    def declared(self, agent: Agent, digests: Iterable[bytes]) -> Record:
+        """Return the record of an agent, given the digests of its tools."""
+        tools = zip(digests, agent.record.tools, strict=True)
+        bare = structs.replace(agent, record=structs.replace(agent.record, tools=()))
+        return self._record(
+            bare,
+            (self.known(digest) or self.tool(digest, _encode(tool)) for digest, tool in tools),
+        )
 
     def read(self, agent: Agent, definitions: Iterable[tuple[bytes, str]]) -> Record:
-        """As ``record``, of tools given by their digests and definitions."""
-        return self.record(agent, (self.tool(*definition) for definition in definitions))
+        """Return the record of an agent, given its tools by digest and definition."""
+        return self._record(agent, (self.tool(*definition) for definition in definitions))
 
     def stats(self) -> MetadataStats:
         """Return what the pool holds, and what it saves over a parsed copy per reference."""
         return self._pool.stats()
+
+    def _record(self, bare: Agent, tools: Iterable[DefinedTool]) -> Record:
+        tools = tuple(tools)
+        value = msgspec.to_builtins(bare)
+        value["record"]["tools"] = [tool.definition for tool in tools]
+        return Record(self._pool, self._pool.intern(value), bare, tools)
 
     def _compiled(self, text: str | bytes) -> DefinedTool:
         key = self._pool.intern_json(text)

@@ -19,10 +19,10 @@ from meshaccel.db import agents, events
 from meshaccel.db.agents import Stored, StoredTool
 from meshaccel.db.events import Event
 from meshaccel.errors import InvalidRequestError, RegistrationRejectedError
-from meshaccel.models import Agent, AgentRecord, JsonObject, Surface, Tool
+from meshaccel.models import AgentRecord, JsonObject, Surface, Tool
 from meshaccel.registry.audit import transition_data
 from meshaccel.registry.changes import Change
-from meshaccel.registry.records import Record, Records
+from meshaccel.registry.records import Records
 from meshaccel.registry.resolution import cycle_message, find_required_cycle, required_edges
 
 MAX_AGENT_ID = 253
@@ -143,23 +143,11 @@ def _store(
         record.id,
         _affected(record, tools, stored),
         reordered=stored is not None and stored.tools != tuple(tools),
-        record=_in_memory(agent, tools, records),
+        record=records.declared(agent, [tool.digest for tool in tools]),
     )
     if stored is None or stored.status != "healthy":
         _append_register_event(conn, record, revived=stored is not None, now_us=now_us)
     return Registered(record, created=stored is None, change=change)
-
-
-def _in_memory(agent: Agent, tools: Sequence[StoredTool], records: Records) -> Record:
-    declared = zip(tools, agent.record.tools, strict=True)
-    bare = structs.replace(agent, record=structs.replace(agent.record, tools=()))
-    return records.record(
-        bare,
-        (
-            records.known(stored.digest) or records.tool(stored.digest, msgspec.json.encode(tool))
-            for stored, tool in declared
-        ),
-    )
 
 
 def _content_hash(record: AgentRecord, tools: Sequence[StoredTool]) -> bytes:

@@ -14,9 +14,7 @@ from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
 from meshaccel.db.listing import AgentQuery
 from meshaccel.db.schemas import StoredSchema
-from meshaccel.metadata import MetadataStats
 from meshaccel.models import Agent, AgentRecord
-from meshaccel.pool import PoolStats
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
@@ -29,6 +27,7 @@ from meshaccel.registry.registration import Declaration, Registered
 from meshaccel.registry.resolution import Wiring
 from meshaccel.registry.sessions import Sessions
 from meshaccel.registry.settings import RegistrySettings
+from meshaccel.registry.stats import RegistryStats
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +39,6 @@ class Imported(Struct, frozen=True):
 
     agent_id: str
     outcome: Literal["created", "updated", "unchanged"]
-
-
-class RegistryStats(Struct, frozen=True):
-    """A registry in figures, at one time."""
-
-    agents: int
-    """Agents that are known, healthy or not."""
-    metadata: MetadataStats
-    """What the pool of records and definitions holds, and what it saves."""
-    database: PoolStats
-    """What the pool of connections did."""
 
 
 class AgentRegistry:
