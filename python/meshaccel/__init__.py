@@ -74,13 +74,15 @@ if TYPE_CHECKING:
     from meshaccel.metadata import MetadataList, MetadataPool, MetadataStats, MetadataView
     from meshaccel.models import Agent, AgentRecord, Dependency, LlmProviderRequest, Surface, Tool
     from meshaccel.pool import Connection, ConnectionPool, Executed, PoolStats
-    from meshaccel.registry.describing import AgentInfo
+    from meshaccel.registry.agent_info import AgentInfo
     from meshaccel.registry.heartbeats import Answer, Signal
     from meshaccel.registry.pages import Listed, Page
+    from meshaccel.registry.records import Record
     from meshaccel.registry.registration import Declaration
     from meshaccel.registry.resolution import Wiring
     from meshaccel.registry.service import AgentRegistry, Imported
     from meshaccel.registry.settings import FeedSettings, RegistrySettings
+    from meshaccel.registry.stats import RegistryStats
     from meshaccel.resilience.backoff import DecorrelatedJitter, FullJitter
     from meshaccel.resilience.budget import RetryBudget
     from meshaccel.resilience.bulkhead import Bulkhead
@@ -175,8 +177,10 @@ __all__ = [
     "PoolMisuseError",
     "PoolStats",
     "Raise",
+    "Record",
     "RegistrationRejectedError",
     "RegistrySettings",
+    "RegistryStats",
     "RegistryUnavailableError",
     "ReopenedGroupError",
     "ResilienceError",
@@ -274,9 +278,10 @@ _HOMES = {
     "pool.jobs": ("Executed",),
     "pool.pool": ("ConnectionPool",),
     "pool.stats": ("PoolStats",),
-    "registry.describing": ("AgentInfo",),
+    "registry.agent_info": ("AgentInfo",),
     "registry.heartbeats": ("Answer", "Signal"),
     "registry.pages": ("Listed", "Page"),
+    "registry.records": ("Record",),
     "registry.registration": ("Declaration",),
     "registry.resolution": ("Wiring",),
     "registry.service": ("AgentRegistry", "Imported"),
@@ -304,6 +309,7 @@ _HOMES = {
         "Verdict",
     ),
     "registry.settings": ("FeedSettings", "RegistrySettings"),
+    "registry.stats": ("RegistryStats",),
 }
 
 

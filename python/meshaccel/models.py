@@ -4,12 +4,15 @@
 names that every MCP Mesh SDK writes in camelCase are given by ``rename``, so nothing is copied
 between two models of the same thing. Unknown fields are ignored and ``null`` means absent, as
 the SDKs expect.
+
+What there are many of is kept from the garbage collector (``gc=False``): it is made of trees, which
+need none, and a pass through all of a large fleet would hold the event loop.
 """
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 JsonObject = Mapping[str, Any]
 """A decoded JSON object. It is shared between readers: never mutate it."""
@@ -28,6 +31,7 @@ class Dependency(
     Struct,
     frozen=True,
     kw_only=True,
+    gc=False,
     omit_defaults=True,
     rename={
         "expected_schema": "expectedSchemaCanonical",
@@ -56,7 +60,7 @@ class LlmProviderRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     namespace: str | None = None
 
 
-class ToolSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ToolSummary(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a listing and the wiring of an agent need of a tool: all but its schemas."""
 
     function_name: str | None = None
@@ -107,12 +111,8 @@ class Tool(
     input_schema_hash: str | None = None
     schema_warnings: tuple[str, ...] | None = None
 
-    def summary(self) -> ToolSummary:
-        """Return this tool without its schemas."""
-        return ToolSummary(**{name: getattr(self, name) for name in ToolSummary.__struct_fields__})
 
-
-class Candidate(Struct, frozen=True):
+class Candidate(Struct, frozen=True, gc=False):
     """A tool of a healthy agent that might satisfy a dependency."""
 
     agent_id: str
@@ -176,19 +176,3 @@ class Agent(Struct, frozen=True, kw_only=True):
     revision: int
     created_at_us: int
     updated_at_us: int
-
-
-class AgentSummary(Struct, frozen=True):
-    """An agent without the schemas of its tools, which are most of its size.
-
-    The ``record`` within ``agent`` is without tools; they are beside it.
-    """
-
-    agent: Agent
-    tools: tuple[ToolSummary, ...]
-
-    @classmethod
-    def of(cls, agent: Agent) -> "AgentSummary":
-        """Summarise an agent."""
-        bare = structs.replace(agent, record=structs.replace(agent.record, tools=()))
-        return cls(bare, tuple(tool.summary() for tool in agent.record.tools))

@@ -7,7 +7,7 @@ from tests.http.client import Client, Json, tool, wired_to
 from tests.http.refusals import check_error, refuse, rejected
 from tests.service import Service
 
-from meshaccel.registry import derived
+from meshaccel.registry import telling
 
 MAX_BODY = 200_000
 DEEP = 50_000
@@ -225,7 +225,7 @@ def test_wiring_that_is_too_large_is_an_error_every_time(
     mesh: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that depends on too much is told so, also when it sends the same once more."""
-    monkeypatch.setattr(derived, "MAX_WIRING", 10_000)
+    monkeypatch.setattr(telling, "MAX_WIRING", 10_000)
     greedy = {"agent_id": "new", "tools": [tool("x", *["cap"] * 1000)]}
     for _ in range(2):
         response = mesh.http.post("/heartbeat", json=greedy)

@@ -7,14 +7,18 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec import structs
 
+from meshaccel.content import digest
 from meshaccel.db.candidates import Offers
 from meshaccel.db.events import Event
-from meshaccel.models import Agent, AgentRecord, AgentSummary, Candidate, Dependency, Tool
+from meshaccel.models import Agent, AgentRecord, Candidate, Dependency, Tool
 from meshaccel.registry import audit
 from meshaccel.registry.audit import Trail
-from meshaccel.registry.derived import Fleet
+from meshaccel.registry.fleets import Fleet
+from meshaccel.registry.records import Record, Records
 from meshaccel.registry.registration import Declaration
 from meshaccel.registry.resolution import Wiring, explain
 from meshaccel.registry.service import AgentRegistry
@@ -36,10 +40,13 @@ class Consumer:
         tool = Tool(function_name="use", capability="c", dependencies=dependencies)
         self.record = AgentRecord(id="c", name="consumer", tools=(tool,))
 
-    def summary(self) -> AgentSummary:
-        """Return what the registry keeps at hand of the agent."""
+    def kept(self) -> Record:
+        """Return what the registry keeps in memory of the agent."""
+        bare = structs.replace(self.record, tools=())
         times = {"created_at_us": NOW_US, "updated_at_us": NOW_US}
-        return AgentSummary.of(Agent(record=self.record, status="healthy", revision=1, **times))
+        agent = Agent(record=bare, status="healthy", revision=1, **times)
+        tools = [(digest(tool), msgspec.json.encode(tool).decode()) for tool in self.record.tools]
+        return Records().read(agent, tools)
 
     def tell(self, fleet: Fleet) -> list[Event]:
         """Tell the agent its wiring as of now."""
@@ -48,7 +55,7 @@ class Consumer:
     def audit(self, resolved: Fleet, traced: Fleet) -> list[Event]:
         """Tell the agent its wiring in one fleet, but trace it in another."""
         after = resolved.resolver().resolve_agent("c", self.record.tools)
-        news = self.trail.wiring_events(self.summary(), self.told, after, traced, now_us=NOW_US)
+        news = self.trail.wiring_events(self.kept(), self.told, after, traced, now_us=NOW_US)
         self.told = after
         return news
 
@@ -163,7 +170,7 @@ def test_a_record_that_changed_meanwhile_does_no_harm() -> None:
     after = fleet(P, Q).resolver().resolve_agent("c", consumer.record.tools)
     for other in ([], [CAP], [Dependency(capability="other")] * 3):
         consumer.declare(*other)
-        news = Trail().wiring_events(consumer.summary(), None, after, fleet(P, Q), now_us=NOW_US)
+        news = Trail().wiring_events(consumer.kept(), None, after, fleet(P, Q), now_us=NOW_US)
         assert lines(news) == (["0: p"] if other == [CAP] else [])
 
 

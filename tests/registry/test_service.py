@@ -23,7 +23,7 @@ from meshaccel import (
     Tool,
 )
 from meshaccel.db import leases
-from meshaccel.registry import derived, registration
+from meshaccel.registry import registration, telling
 
 QUIET = RegistrySettings(flush_interval_s=3600, check_interval_s=3600, sweep_interval_s=3600)
 
@@ -182,7 +182,7 @@ def test_pages_of_the_library_join_to_the_whole() -> None:
 
 def test_answers_do_not_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large kwargs, many filters, and a wiring that repeats itself too often are refused."""
-    monkeypatch.setattr(derived, "MAX_WIRING", 100_000)
+    monkeypatch.setattr(telling, "MAX_WIRING", 100_000)
     large = {"a": "x" * registration.MAX_KWARGS}
     needs = Tool(
         function_name="f", capability="c", dependencies=(Dependency(capability="cap"),) * 1000

@@ -68,7 +68,7 @@ def stored(conn: sqlite3.Connection, agent_id: str) -> Stored | None:
         (agent_id,),
     )
     return Stored(
-        rows.record(columns, ()),
+        rows.record(columns),
         columns["status"],
         columns["created_at_us"],
         row[-1],
@@ -187,23 +187,26 @@ def _save_definitions(
     known: set[bytes],
     now_us: int,
 ) -> None:
-    new = [
-        (stored.digest, tool)
-        for stored, tool in zip(tools, record.tools, strict=True)
-        if stored.digest not in known
-    ]
+    new: dict[bytes, Tool] = {}
+    published: dict[str, JsonObject] = {}
+    for stored, tool in zip(tools, record.tools, strict=True):
+        if stored.digest not in known:
+            new.setdefault(stored.digest, tool)
+            # The tools of an agent often share a schema, which is then written out once.
+            for schema_hash, canonical in _published_schemas(tool):
+                published.setdefault(schema_hash, canonical)
     if not new:
         return
     conn.executemany(
         "INSERT OR IGNORE INTO capabilities (digest, name, definition) VALUES (?, ?, ?)",
-        [(key, tool.capability or "", encode(tool).decode()) for key, tool in new],
+        [(key, tool.capability or "", encode(tool).decode()) for key, tool in new.items()],
     )
     conn.executemany(
         "INSERT OR IGNORE INTO dependencies (digest, position, capability, required)"
         " VALUES (?, ?, ?, ?)",
         [
             (key, position, dependency.capability or "", bool(dependency.required))
-            for key, tool in new
+            for key, tool in new.items()
             for position, dependency in enumerate(tool.dependencies or ())
         ],
     )
@@ -212,8 +215,7 @@ def _save_definitions(
         " VALUES (?, ?, ?, ?)",
         [
             (schema_hash, encode(canonical).decode(), record.runtime, now_us)
-            for _, tool in new
-            for schema_hash, canonical in _published_schemas(tool)
+            for schema_hash, canonical in published.items()
         ],
     )
 

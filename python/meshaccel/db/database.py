@@ -68,7 +68,13 @@ class Database:
                     await asyncio.to_thread(_refuse_foreign_file, path)
                     opened.callback(claim(path).close)
                 pool = ConnectionPool(
-                    path, MAX_CONNECTIONS, acquire_timeout=MAX_WAIT_S, max_waiting=MAX_QUEUE
+                    path,
+                    MAX_CONNECTIONS,
+                    acquire_timeout=MAX_WAIT_S,
+                    max_waiting=MAX_QUEUE,
+                    # What is asked for often is in memory already; mapped, the file would count
+                    # as resident once per connection.
+                    pragmas={"mmap_size": 0},
                 )
                 await opened.enter_async_context(pool)
                 async with pool.acquire() as connection:

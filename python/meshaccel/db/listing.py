@@ -1,7 +1,7 @@
 """Statements that read agents with their capabilities: two, however many agents there are."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from msgspec import Struct
 from meshaccel.db import rows
 from meshaccel.db.rows import AGENT_COLUMNS
 from meshaccel.grouping import Child, RowGrouper, Shape
-from meshaccel.models import Agent, AgentSummary
+from meshaccel.models import Agent
 
 
 class AgentQuery(Struct, frozen=True, kw_only=True):
@@ -49,47 +49,47 @@ _AGENTS = Shape(
 
 T = TypeVar("T")
 
-
-def summaries(conn: sqlite3.Connection, query: AgentQuery) -> list[AgentSummary]:
-    """Return the matching agents with all their capabilities, in order of id."""
-    summary = _once_each(rows.tool_summary)
-    return [
-        AgentSummary(rows.agent(row, ()), tuple(map(summary, row["capabilities"])))
-        for row in _read(conn, query)
-    ]
+Definitions = Sequence[tuple[bytes, str]]
+"""Digest and JSON of each tool of an agent, in declared order."""
 
 
-def agent(conn: sqlite3.Connection, agent_id: str) -> Agent | None:
-    """Return an agent with all that it declared, or None."""
-    tool = _once_each(rows.tool)
-    for row in _read(conn, AgentQuery(agent_id=agent_id)):
-        return rows.agent(row, tuple(map(tool, row["capabilities"])))
-    return None
-
-
-def _read(conn: sqlite3.Connection, query: AgentQuery) -> list[dict[str, Any]]:
+def agents(
+    conn: sqlite3.Connection, query: AgentQuery, build: Callable[[Agent, Definitions], T]
+) -> list[T]:
+    """Return the matching agents in order of id, each built from its row and its definitions."""
     where, parameters = _conditions(query)
-    return _grouper(where).read(conn, params=parameters, limit=query.limit)
+    found = _grouper(where).read(conn, params=parameters, limit=query.limit)
+    return [_built(row, build) for row in found]
+
+
+def some_agents(
+    conn: sqlite3.Connection, ids: Iterable[str], build: Callable[[Agent, Definitions], T]
+) -> list[T]:
+    """As ``agents``, of those that are named."""
+    parameters = {"ids": msgspec.json.encode(list(ids)).decode()}
+    grouper = _grouper("id IN (SELECT value FROM json_each(:ids))")
+    return [_built(row, build) for row in grouper.read(conn, params=parameters)]
+
+
+def revisions(conn: sqlite3.Connection, query: AgentQuery) -> list[tuple[str, int]]:
+    """Return id and revision of the matching agents, in order of id."""
+    where, parameters = _conditions(query)
+    found = conn.execute(
+        f"SELECT id, revision FROM agents WHERE {where or 'TRUE'} ORDER BY id LIMIT :limit",
+        parameters | {"limit": -1 if query.limit is None else query.limit},
+    )
+    return found.fetchall()
+
+
+def _built(row: dict[str, Any], build: Callable[[Agent, Definitions], T]) -> T:
+    definitions = [(tool["digest"], tool["definition"]) for tool in row["capabilities"]]
+    return build(rows.agent(row), definitions)
 
 
 @cache
 def _grouper(where: str) -> RowGrouper:
     # There are as many as AgentQuery has combinations of filters: some dozens.
     return RowGrouper(replace(_AGENTS, where=where))
-
-
-def _once_each(read: Callable[[str], T]) -> Callable[[dict[str, Any]], T]:
-    """Read each distinct definition once: replicas of an agent share theirs."""
-    known: dict[bytes, T] = {}
-
-    def read_once(capability: dict[str, Any]) -> T:
-        digest = capability["digest"]
-        found = known.get(digest)
-        if found is None:
-            found = known[digest] = read(capability["definition"])
-        return found
-
-    return read_once
 
 
 def _conditions(query: AgentQuery) -> tuple[str, dict[str, object]]:

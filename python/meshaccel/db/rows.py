@@ -1,10 +1,10 @@
-"""From rows to models: the columns of an agent and of its tools, and how they are read."""
+"""From rows to models: the columns of an agent, and how they are read."""
 
 from typing import Any
 
 import msgspec
 
-from meshaccel.models import Agent, AgentRecord, OfferedTool, Surface, Tool, ToolSummary
+from meshaccel.models import Agent, AgentRecord, Surface
 
 AGENT_COLUMNS = (
     "id",
@@ -30,9 +30,6 @@ AGENT_COLUMNS = (
     "updated_at_us",
 )
 
-_decode_tool = msgspec.json.Decoder(Tool).decode
-_decode_offered = msgspec.json.Decoder(OfferedTool).decode
-_decode_summary = msgspec.json.Decoder(ToolSummary).decode
 _decode_surfaces = msgspec.json.Decoder(tuple[Surface, ...]).decode
 _decode_strings = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_labels = msgspec.json.Decoder(dict[str, str]).decode
@@ -66,23 +63,8 @@ def agent_values(agent: Agent) -> tuple[object, ...]:
     )
 
 
-def tool(definition: str) -> Tool:
-    """Read a stored definition."""
-    return _decode_tool(definition)
-
-
-def offered_tool(definition: str) -> OfferedTool:
-    """Read of a stored definition what others need to be wired to it."""
-    return _decode_offered(definition)
-
-
-def tool_summary(definition: str) -> ToolSummary:
-    """Read a stored definition without its schemas, which are most of it."""
-    return _decode_summary(definition)
-
-
-def record(row: dict[str, Any], tools: tuple[Tool, ...]) -> AgentRecord:
-    """Build a record from the values of ``AGENT_COLUMNS`` by name."""
+def record(row: dict[str, Any]) -> AgentRecord:
+    """Build a record without its tools from the values of ``AGENT_COLUMNS`` by name."""
     return AgentRecord(
         id=row["id"],
         name=row["name"],
@@ -101,14 +83,13 @@ def record(row: dict[str, Any], tools: tuple[Tool, ...]) -> AgentRecord:
         labels=_decode_labels(row["labels"]),
         source=row["source"],
         leased=bool(row["leased"]),
-        tools=tools,
     )
 
 
-def agent(row: dict[str, Any], tools: tuple[Tool, ...]) -> Agent:
-    """Build an agent from the values of ``AGENT_COLUMNS`` by name."""
+def agent(row: dict[str, Any]) -> Agent:
+    """Build an agent without its tools from the values of ``AGENT_COLUMNS`` by name."""
     return Agent(
-        record=record(row, tools),
+        record=record(row),
         status=row["status"],
         revision=row["revision"],
         created_at_us=row["created_at_us"],

@@ -157,9 +157,9 @@ class App:
 
     async def _get_agent(self, request: Request) -> Response:
         agent_id = request.segments[1]
-        agent = await self._registry.get_agent(agent_id)
-        listed = await self._registry.describe(agent)
-        return Response(200, wire.agent(agent, listed, self._last_seen_us(agent_id)))
+        record = await self._registry.record(agent_id)
+        listed = await self._registry.describe(record)
+        return Response(200, wire.agent(record, listed, self._last_seen_us(agent_id)))
 
     async def _put_agent(self, request: Request) -> Response:
         record = wire.read_catalogue_record(await request.body())

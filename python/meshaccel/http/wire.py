@@ -13,9 +13,11 @@ from meshaccel.db.events import Event
 from meshaccel.db.schemas import StoredSchema
 from meshaccel.errors import InvalidRequestError
 from meshaccel.http.query import encode_cursor
-from meshaccel.models import Agent, AgentRecord, JsonObject, Tool
+from meshaccel.metadata import msgspec_hook
+from meshaccel.models import AgentRecord, JsonObject, Tool
 from meshaccel.registry.heartbeats import Answer
 from meshaccel.registry.pages import Listed, Page
+from meshaccel.registry.records import Record
 from meshaccel.registry.registration import Declaration
 
 T = TypeVar("T")
@@ -158,13 +160,15 @@ def page(page: Page, last_seen_us: Iterable[int], *, now_us: int) -> bytes:
     """Write a page of the listing. Only the times are new: the agents are encoded already."""
     pieces: list[bytes] = []
     for listed, seen_us in zip(page.agents, last_seen_us, strict=True):
-        pieces += (b",", listed.head, b',"last_seen":"', rfc3339(seen_us).encode(), b'"}')
+        pieces.append(listed.head)
+        pieces.append(b',"last_seen":"%b"}' % rfc3339(seen_us).encode())
+        pieces.append(b",")
     cursor = b""
     if page.next_after is not None:
         cursor = b',"next_cursor":' + encode(encode_cursor(page.next_after))
     return b"".join((
         b'{"agents":[',
-        *pieces[1:],
+        *pieces[:-1],
         b'],"count":%d,"timestamp":"' % len(page.agents),
         rfc3339(now_us).encode(),
         b'"',
@@ -173,19 +177,21 @@ def page(page: Page, last_seen_us: Iterable[int], *, now_us: int) -> bytes:
     ))  # fmt: skip
 
 
-def agent(agent: Agent, listed: Listed, last_seen_us: int) -> bytes:
+def agent(record: Record, listed: Listed, last_seen_us: int) -> bytes:
     """Write one agent: its entry in the listing and all that it declared."""
-    record = agent.record
+    view = record.view
+    declared = view["record"]
     details = encode(
         {
-            "revision": agent.revision,
-            "updated_at": rfc3339(agent.updated_at_us),
-            "leased": record.leased,
-            "tags": record.tags,
-            "labels": record.labels,
-            "source": record.source,
-            "tools": record.tools,
-        }
+            "revision": record.revision,
+            "updated_at": rfc3339(view["updated_at_us"]),
+            "leased": declared["leased"],
+            "tags": declared["tags"],
+            "labels": declared["labels"],
+            "source": declared["source"],
+            "tools": declared["tools"],
+        },
+        enc_hook=msgspec_hook,
     )
     last_seen = rfc3339(last_seen_us).encode()
     return b"".join((listed.head, b',"last_seen":"', last_seen, b'",', details[1:]))

@@ -12,8 +12,9 @@ from meshaccel.clock import rfc3339
 from meshaccel.content import digest_bytes
 from meshaccel.db.candidates import Offers
 from meshaccel.db.events import Event
-from meshaccel.models import AgentRecord, AgentStatus, AgentSummary, Dependency, JsonObject
-from meshaccel.registry.derived import Fleet
+from meshaccel.models import AgentStatus, Dependency, JsonObject
+from meshaccel.registry.fleets import Fleet
+from meshaccel.registry.records import Record
 from meshaccel.registry.resolution import (
     ResolvedDependency,
     Trace,
@@ -70,7 +71,7 @@ class Trail:
 
     def wiring_events(
         self,
-        summary: AgentSummary,
+        record: Record,
         before: Wiring | None,
         after: Wiring,
         fleet: Fleet,
@@ -81,17 +82,14 @@ class Trail:
 
         Costs a comparison per dependency, and a trace for each that differs or is unresolved.
         """
-        record = summary.agent.record
-        links = list(_links(summary, before, after))
+        links = list(_links(record, before, after))
         for key in self._written.keys() - {link.key for link in links}:
             del self._written[key]
         availability = fleet.availability()
         found: list[Event] = []
         for link in filter(_Link.may_be_news, links):
             if len(found) == MAX_EVENTS:
-                log.warning(
-                    "audit of a wiring cut short", extra={"agent_id": summary.agent.record.id}
-                )
+                log.warning("audit of a wiring cut short", extra={"agent_id": record.id})
                 break
             offers = fleet.offers.get(link.now.capability, _NO_OFFERS)
             if _goes_without_saying(link, offers):
@@ -136,9 +134,9 @@ def transition_data(new_status: AgentStatus, *, now_us: int) -> JsonObject:
     }
 
 
-def _links(summary: AgentSummary, before: Wiring | None, after: Wiring) -> Iterator[_Link]:
+def _links(record: Record, before: Wiring | None, after: Wiring) -> Iterator[_Link]:
     declared: defaultdict[str, list[Dependency]] = defaultdict(list)
-    for tool in summary.tools:
+    for tool in record.tools:
         if tool.function_name:
             declared[tool.function_name].extend(tool.dependencies or ())
     for name, dependencies in declared.items():
@@ -171,7 +169,7 @@ def _provider(told: ResolvedDependency) -> tuple[str, str, str]:
     return told.agent_id, told.endpoint, told.function_name
 
 
-def _event(record: AgentRecord, link: _Link, data: JsonObject, *, now_us: int) -> Event:
+def _event(record: Record, link: _Link, data: JsonObject, *, now_us: int) -> Event:
     return Event(
         event_type=f"dependency_{'resolved' if 'chosen' in data else 'unresolved'}",
         agent_id=record.id,

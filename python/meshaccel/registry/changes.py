@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from meshaccel.models import Agent
+from meshaccel.registry.records import Record
 
 FLEET = "fleet"
 """On what was derived from the set of all agents."""
@@ -21,6 +21,11 @@ def capability_tag(name: str) -> str:
     return f"cap:{name}"
 
 
+def told_tag(agent_id: str) -> str:
+    """Tag what was derived from what an agent was told."""
+    return f"told:{agent_id}"
+
+
 class Change(Struct, frozen=True):
     """A committed change of one agent."""
 
@@ -29,7 +34,7 @@ class Change(Struct, frozen=True):
     """Names of the capabilities whose candidates are others now."""
     reordered: bool = False
     """Whether the agent's tools are the same in another order."""
-    agent: Agent | None = None
+    record: Record | None = None
     """The agent as it is now, if the change had it at hand."""
 
     def tags(self) -> list[str]:

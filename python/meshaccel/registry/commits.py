@@ -41,6 +41,10 @@ class Commits:
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
 
+    def forget(self) -> None:
+        """Drop all that was derived: what memory held for a while was not committed."""
+        self._derived.clear()
+
     async def settle(self) -> None:
         """Wait for the changes under way."""
         if self._under_way:

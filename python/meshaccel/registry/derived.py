@@ -7,80 +7,42 @@ being derived: see ``TagCache.flight``.
 """
 
 import asyncio
-from collections.abc import Iterable
-from itertools import chain
+import sqlite3
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-import msgspec
-from msgspec import Struct
-
-from meshaccel.cache import TagCache
-from meshaccel.content import digest_bytes
+from meshaccel.cache import Flight, TagCache
 from meshaccel.db import candidates, listing
 from meshaccel.db.candidates import Offers
 from meshaccel.db.database import Database
 from meshaccel.db.listing import AgentQuery
-from meshaccel.errors import RegistrationRejectedError, UnknownAgentError
-from meshaccel.models import AgentSummary, Candidate, ToolSummary
+from meshaccel.errors import UnknownAgentError
+from meshaccel.models import Candidate, ToolSummary
 from meshaccel.registry.changes import TOOLS, Change, agent_tag, capability_tag
-from meshaccel.registry.resolution import (
-    Availability,
-    Resolver,
-    Wiring,
-    demand_of,
-    missing_capabilities,
-)
+from meshaccel.registry.fleets import Fleet
+from meshaccel.registry.records import Record, Records
+from meshaccel.registry.resolution import demand_of
+from meshaccel.registry.telling import CurrentWiring
 
 MAX_AGENTS = 100_000
 MAX_CAPABILITIES = 100_000
 """Entries that are kept."""
 
-MAX_WIRING = 64 * 1024 * 1024
-"""Bytes of a wiring. An agent can ask a thousand times for a tool with large kwargs."""
+AGENTS_PER_TURN = 64
+"""Agents looked into, or described, before other tasks get their turn."""
 
-
-class CurrentWiring(Struct, frozen=True):
-    """What an agent is to be told, ready to be told."""
-
-    wiring: Wiring
-    body: bytes
-    """The wiring as a JSON object."""
-    digest: bytes
-    """Of the body: agents told equal digests were told the same."""
-
-
-class Fleet(Struct, frozen=True):
-    """Offers that are complete for some agents: all they choose from, and what that requires."""
-
-    offers: dict[str, Offers]
-    everything: tuple[Candidate, ...]
-    all_tools: bool
-
-    def resolver(self) -> Resolver:
-        """Wire agents from these offers."""
-        return Resolver(self._healthy(), self.everything)
-
-    def availability(self) -> Availability:
-        """Judge the tools of agents from these offers."""
-        unhealthy = {name: offers.unhealthy for name, offers in self.offers.items()}
-        return Availability(self._healthy(), unhealthy)
-
-    def tags(self) -> list[str]:
-        """Return the tags of what is derived from these offers."""
-        tags = [capability_tag(name) for name in self.offers]
-        return [*tags, TOOLS] if self.all_tools else tags
-
-    def _healthy(self) -> dict[str, tuple[Candidate, ...]]:
-        return {name: offers.healthy for name, offers in self.offers.items()}
+ENTRIES_PER_TURN = 1024
+"""Entries looked for, or stored, before other tasks get their turn."""
 
 
 class Derived:
     """Records, offers and wirings, each read from the database at most once per change."""
 
     def __init__(self, database: Database) -> None:
+        self.records = Records()
         self._database = database
         self._caches: list[TagCache[Any]] = []
-        self._agents: TagCache[AgentSummary] = self.cache(MAX_AGENTS)
+        self._agents: TagCache[Record] = self.cache(MAX_AGENTS)
         self._offers: TagCache[Offers] = self.cache(MAX_CAPABILITIES)
         self._everything: TagCache[tuple[Candidate, ...]] = self.cache(1)
         self._wirings: TagCache[CurrentWiring] = self.cache(MAX_AGENTS)
@@ -100,9 +62,8 @@ class Derived:
         for cache in self._caches:
             cache.invalidate_by_tag(*tags)
         for change in changes:
-            if change.agent is not None:
-                summary = AgentSummary.of(change.agent)
-                self._agents.set(change.agent_id, summary, [agent_tag(change.agent_id)])
+            if change.record is not None:
+                self._keep(change.record, None)
 
     def clear(self) -> None:
         """Drop everything: after a commit whose outcome is unknown."""
@@ -111,24 +72,46 @@ class Derived:
 
     def cached_wiring(self, agent_id: str) -> CurrentWiring | None:
         """Return an agent's wiring if it needs no reading."""
-        return self._wirings.get(agent_id)
+        return self._wirings.get(f"wiring:{agent_id}")
 
-    async def agent(self, agent_id: str) -> AgentSummary:
-        """Return an agent without its schemas.
+    async def agent(self, agent_id: str) -> Record:
+        """Return an agent.
 
         Raises:
             UnknownAgentError: it is not registered.
         """
-        summary = self._agents.get(agent_id)
-        if summary is not None:
-            return summary
-        query = AgentQuery(agent_id=agent_id)
-        with self._agents.flight() as flight:
-            found = await self._database.read(lambda conn: listing.summaries(conn, query))
-            if not found:
-                raise UnknownAgentError(f"agent {agent_id} is not registered")
-            self._agents.set(agent_id, found[0], [agent_tag(agent_id)], since=flight)
+        record = self._agents.get(f"agent:{agent_id}")
+        if record is not None:
+            return record
+        found = await self._read_agents(
+            lambda conn: listing.some_agents(conn, [agent_id], self.records.read)
+        )
+        if not found:
+            raise UnknownAgentError(f"agent {agent_id} is not registered")
         return found[0]
+
+    async def agents(self, query: AgentQuery) -> list[Record]:
+        """Return the agents that match, in order of id, all as of one revision of the fleet."""
+        matching = await self._database.read(lambda conn: listing.revisions(conn, query))
+        known: dict[str, Record] = {}
+        for number, (agent_id, revision) in enumerate(matching, 1):
+            record = self._agents.get(f"agent:{agent_id}")
+            if record is not None and record.revision == revision:
+                known[agent_id] = record
+            if number % ENTRIES_PER_TURN == 0:
+                await asyncio.sleep(0)
+        missing = [agent_id for agent_id, _ in matching if agent_id not in known]
+        if len(missing) <= len(known):
+            if missing:
+                read = await self._read_agents(
+                    lambda conn: listing.some_agents(conn, missing, self.records.read)
+                )
+                known |= {record.id: record for record in read}
+            found = [known[agent_id] for agent_id, _ in matching if agent_id in known]
+            if [(record.id, record.revision) for record in found] == matching:
+                return found
+        # Most are not known, or some have changed since the first look.
+        return await self._read_agents(lambda conn: listing.agents(conn, query, self.records.read))
 
     async def wiring(self, agent_id: str) -> CurrentWiring:
         """Return what an agent is to be told now.
@@ -137,37 +120,51 @@ class Derived:
             UnknownAgentError: it is not registered.
             RegistrationRejectedError: the wiring is too large to be told.
         """
-        cached = self._wirings.get(agent_id)
+        cached = self.cached_wiring(agent_id)
         if cached is not None:
             return cached
         with self._wirings.flight() as flight:
             tools = (await self.agent(agent_id)).tools
             fleet = await self.fleet([tools])
-            wiring = fleet.resolver().resolve_agent(agent_id, tools)
-            _refuse_huge(wiring)
-            body = msgspec.json.encode(wiring)
-            current = CurrentWiring(wiring, body, digest_bytes(body))
+            current = CurrentWiring.of(fleet.resolver().resolve_agent(agent_id, tools))
             tags = [agent_tag(agent_id), *fleet.tags()]
-            self._wirings.set(agent_id, current, tags, since=flight)
+            self._wirings.set(f"wiring:{agent_id}", current, tags=tags, since=flight)
         return current
 
     async def fleet(self, agents: Iterable[Iterable[ToolSummary]]) -> Fleet:
         """Read all that these agents' tools choose from and require, level by level."""
-        tools = [tool for declared in agents for tool in declared]
-        demand = demand_of(tools)
+        wanted: set[str] = set()
+        all_tools = False
+        for number, tools in enumerate(agents, 1):
+            demand = demand_of(tools)
+            wanted |= demand.capabilities
+            all_tools = all_tools or demand.everything
+            if number % AGENTS_PER_TURN == 0:
+                await asyncio.sleep(0)
         offers: dict[str, Offers] = {}
-        healthy: dict[str, tuple[Candidate, ...]] = {}
-        names = demand.capabilities | missing_capabilities(tools, healthy)
-        while names:
-            level = await self._read_offers(names)
+        while wanted:
+            level = await self._read_offers(wanted)
             offers |= level
-            healthy |= {name: found.healthy for name, found in level.items()}
-            added = [candidate.tool for found in level.values() for candidate in found.healthy]
-            names = missing_capabilities(added, healthy)
-        everything = await self._read_everything() if demand.everything else ()
-        return Fleet(offers, everything, demand.everything)
+            wanted = set().union(*(found.required for found in level.values())) - offers.keys()
+        everything = await self._read_everything() if all_tools else ()
+        return Fleet(offers, everything, all_tools)
 
-    async def _read_offers(self, names: frozenset[str]) -> dict[str, Offers]:
+    async def _read_agents(
+        self, work: Callable[[sqlite3.Connection], list[Record]]
+    ) -> list[Record]:
+        with self._agents.flight() as flight:
+            found = await self._database.read(work)
+            for number, record in enumerate(found, 1):
+                self._keep(record, flight)
+                if number % ENTRIES_PER_TURN == 0:
+                    await asyncio.sleep(0)
+        return found
+
+    def _keep(self, record: Record, flight: Flight | None) -> None:
+        tags = [agent_tag(record.id)]
+        self._agents.set(f"agent:{record.id}", record, tags=tags, since=flight)
+
+    async def _read_offers(self, names: Collection[str]) -> dict[str, Offers]:
         found, missing = self._cached_offers(names)
         if not missing:
             return found
@@ -175,9 +172,12 @@ class Derived:
             found, missing = self._cached_offers(names)
             if missing:
                 with self._offers.flight() as flight:
-                    read = await self._database.read(lambda conn: candidates.offers(conn, missing))
+                    read = await self._database.read(
+                        lambda conn: candidates.offers(conn, missing, self.records.tool)
+                    )
                     for name, offers in read.items():
-                        self._offers.set(name, offers, [capability_tag(name)], since=flight)
+                        tags = [capability_tag(name)]
+                        self._offers.set(f"providers:{name}", offers, tags=tags, since=flight)
                 found |= read
         return found
 
@@ -185,7 +185,7 @@ class Derived:
         found: dict[str, Offers] = {}
         missing: list[str] = []
         for name in names:
-            offers = self._offers.get(name)
+            offers = self._offers.get(f"providers:{name}")
             if offers is None:
                 missing.append(name)
             else:
@@ -197,26 +197,8 @@ class Derived:
             everything = self._everything.get(TOOLS)
             if everything is None:
                 with self._everything.flight() as flight:
-                    everything = await self._database.read(candidates.every_offer)
-                    self._everything.set(TOOLS, everything, [TOOLS], since=flight)
+                    everything = await self._database.read(
+                        lambda conn: candidates.every_offer(conn, self.records.tool)
+                    )
+                    self._everything.set(TOOLS, everything, tags=[TOOLS], since=flight)
         return everything
-
-
-def _refuse_huge(wiring: Wiring) -> None:
-    """Measure a wiring before it is written out, where the same entry may stand many times."""
-    entries: Iterable[object] = chain(
-        chain.from_iterable(wiring.dependencies_resolved.values()),
-        chain.from_iterable(wiring.llm_tools.values()),
-        wiring.llm_providers.values(),
-    )
-    sizes: dict[int, int] = {}
-    total = 0
-    for entry in entries:
-        size = sizes.get(id(entry))
-        if size is None:
-            size = sizes[id(entry)] = len(msgspec.json.encode(entry))
-        total += size
-        if total > MAX_WIRING:
-            raise RegistrationRejectedError(
-                f"the wiring is larger than {MAX_WIRING} bytes: depend on less"
-            )

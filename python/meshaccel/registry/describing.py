@@ -1,23 +1,24 @@
-"""What ``GET /agents`` shows: records, who can work, and what each agent was told."""
+"""How an agent is listed: its record, who of its tools can work, and what it was told."""
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from meshaccel.clock import rfc3339
-from meshaccel.models import (
-    DEFAULT_TOOL_VERSION,
-    Agent,
-    Candidate,
-    JsonObject,
-    LlmProviderRequest,
-    ToolSummary,
+from meshaccel.models import DEFAULT_TOOL_VERSION, Agent, Candidate, ToolSummary
+from meshaccel.registry.agent_info import (
+    AgentInfo,
+    CapabilityInfo,
+    DependencyResolution,
+    LlmProviderResolution,
+    LlmToolResolution,
+    ResolutionStatus,
 )
-from meshaccel.registry.derived import Fleet
+from meshaccel.registry.changes import agent_tag, told_tag
+from meshaccel.registry.fleets import Fleet
+from meshaccel.registry.records import Record
 from meshaccel.registry.resolution import (
     AGENT_UNHEALTHY,
-    Availability,
     LlmFilter,
     LlmTool,
     ResolvedDependency,
@@ -27,92 +28,22 @@ from meshaccel.registry.resolution import (
 )
 from meshaccel.registry.sessions import Sessions
 
-ResolutionStatus = Literal["available", "unavailable", "unresolved"]
-"""``unavailable``: the agent was told of a provider that is not healthy any more."""
+_NO_FLEET = Fleet({}, (), all_tools=False)
 
 
-class CapabilityInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A tool in the listing."""
+class Description(Struct, frozen=True):
+    """An agent described, and the tags of all that it was described from."""
 
-    name: str
-    function_name: str
-    version: str
-    tags: tuple[str, ...]
-    description: str
-    available: bool
-    unavailable_reason: str | None = None
-    task: bool = False
-    llm_filter: JsonObject | None = None
-    llm_provider: LlmProviderRequest | None = None
+    info: AgentInfo
+    tags: list[str]
 
 
-class DependencyResolution(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a tool was told of one of its dependencies."""
-
-    function_name: str
-    capability: str
-    status: ResolutionStatus
-    tags: tuple[str, ...] = ()
-    mcp_tool: str | None = None
-    provider_agent_id: str | None = None
-    endpoint: str | None = None
-
-
-class LlmToolResolution(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a tool was told of one entry of its ``llm_filter``."""
-
-    function_name: str
-    status: ResolutionStatus
-    filter_capability: str | None = None
-    filter_tags: tuple[str, ...] = ()
-    filter_mode: str
-    mcp_tool: str | None = None
-    provider_agent_id: str | None = None
-    provider_capability: str | None = None
-    endpoint: str | None = None
-
-
-class LlmProviderResolution(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a tool was told of its ``llm_provider``."""
-
-    function_name: str
-    required_capability: str
-    status: ResolutionStatus
-    required_tags: tuple[str, ...] = ()
-    mcp_tool: str | None = None
-    provider_agent_id: str | None = None
-    endpoint: str | None = None
-
-
-class AgentInfo(Struct, frozen=True, kw_only=True):
-    """An agent in the listing. Every field is always there: clients rely on it."""
-
-    id: str
-    name: str
-    agent_type: str
-    runtime: str
-    status: str
-    version: str
-    description: str
-    namespace: str
-    endpoint: str
-    a2a_consumer: bool
-    a2a_producer: bool
-    created_at: str
-    total_dependencies: int
-    dependencies_resolved: int
-    capabilities: tuple[CapabilityInfo, ...]
-    dependency_resolutions: tuple[DependencyResolution, ...]
-    llm_tool_resolutions: tuple[LlmToolResolution, ...] | None
-    llm_provider_resolutions: tuple[LlmProviderResolution, ...] | None
-
-
-def needs_fleet(tools: Sequence[ToolSummary]) -> bool:
-    """Whether the listing of these tools depends on what others offer now."""
-    return any(
+def needs_fleet(record: Record, sessions: Sessions) -> bool:
+    """Whether the listing of an agent depends on what others offer now."""
+    return sessions.told(record.id) is None or any(
         tool.llm_filter is not None
         or any(dependency.required for dependency in tool.dependencies or ())
-        for tool in tools
+        for tool in record.tools
     )
 
 
@@ -120,18 +51,33 @@ class Lister:
     """Describes agents as of one snapshot of offers."""
 
     def __init__(self, fleet: Fleet, sessions: Sessions) -> None:
+        """``fleet`` has all that the agents choose from of whom ``needs_fleet`` is true."""
         self._sessions = sessions
-        self._availability: Availability = fleet.availability()
-        self._candidates = {
-            (candidate.endpoint, candidate.tool.function_name): candidate
-            for candidate in _candidates(fleet)
-        }
+        self._fleet = fleet
+        self._availability = fleet.availability()
+        self._resolver = fleet.resolver()
+        self._places = _Places()
 
-    def describe(self, agent: Agent, tools: Sequence[ToolSummary], told: Wiring) -> AgentInfo:
-        """Describe one agent with its tools, given what it was told."""
+    def describe(self, record: Record) -> Description:
+        """Describe one agent."""
+        told = self._sessions.told(record.id)
+        needed = needs_fleet(record, self._sessions)
+        part = self._fleet.part(record.tools) if needed else _NO_FLEET
+        if told is None:
+            # Another process told it: most likely what it would be told now.
+            told = self._resolver.resolve_agent(record.id, record.tools)
+        info = self._info(record.agent, record.tools, told, part)
+        tags = [agent_tag(record.id), told_tag(record.id), *part.tags()]
+        # Of whom it was told, only the health matters.
+        tags += {agent_tag(provider_id) for provider_id in _providers(info) if provider_id}
+        return Description(info, tags)
+
+    def _info(
+        self, agent: Agent, tools: Sequence[ToolSummary], told: Wiring, part: Fleet
+    ) -> AgentInfo:
         record = agent.record
         dependencies = tuple(self._dependencies(tools, told))
-        llm_tools = tuple(self._llm_tools(tools, told))
+        llm_tools = tuple(self._llm_tools(tools, told, part))
         llm_providers = tuple(self._llm_providers(tools, told))
         return AgentInfo(
             id=record.id,
@@ -191,15 +137,17 @@ class Lister:
                     endpoint=resolved.endpoint or None,
                 )
 
-    def _llm_tools(self, tools: Sequence[ToolSummary], told: Wiring) -> Iterator[LlmToolResolution]:
+    def _llm_tools(
+        self, tools: Sequence[ToolSummary], told: Wiring, part: Fleet
+    ) -> Iterator[LlmToolResolution]:
         for tool in tools:
             wanted = parse_llm_filter(tool.llm_filter) if tool.llm_filter else None
             if wanted is not None:
                 selected = told.llm_tools.get(tool.function_name or "", ())
-                yield from self._llm_filter(tool.function_name or "", wanted, selected)
+                yield from self._llm_filter(tool.function_name or "", wanted, selected, part)
 
     def _llm_filter(
-        self, function_name: str, wanted: LlmFilter, selected: Sequence[LlmTool]
+        self, function_name: str, wanted: LlmFilter, selected: Sequence[LlmTool], part: Fleet
     ) -> Iterator[LlmToolResolution]:
         for entry in wanted.entries:
             matching: list[LlmTool | None] = [
@@ -207,15 +155,15 @@ class Lister:
             ]
             tags = tuple(tag for tag in entry.tags or () if isinstance(tag, str))
             for tool in matching or [None]:
-                provider = self._candidates.get((tool.endpoint, tool.name)) if tool else None
+                provider_id = self._places.agent_at(tool, part) if tool else None
                 yield LlmToolResolution(
                     function_name=function_name,
-                    status=self._status(provider.agent_id if provider else ""),
+                    status=self._status(provider_id or ""),
                     filter_capability=entry.capability,
                     filter_tags=tags,
                     filter_mode=wanted.mode,
                     mcp_tool=tool.name if tool else None,
-                    provider_agent_id=provider.agent_id if provider else None,
+                    provider_agent_id=provider_id,
                     provider_capability=tool.capability if tool else None,
                     endpoint=tool.endpoint if tool else None,
                 )
@@ -250,8 +198,39 @@ _NOTHING = ResolvedDependency(
 )
 
 
-def _candidates(fleet: Fleet) -> Iterator[Candidate]:
-    for offers in fleet.offers.values():
-        yield from offers.healthy
-        yield from offers.unhealthy
-    yield from fleet.everything
+class _Places:
+    """Who offers a tool at an endpoint: language models are not told by which agent."""
+
+    def __init__(self) -> None:
+        self._by_capability: dict[str, dict[tuple[str, str | None], str]] = {}
+        self._all: dict[tuple[str, str | None], str] | None = None
+
+    def agent_at(self, tool: LlmTool, part: Fleet) -> str | None:
+        """Find the agent in ``part``, which is of the same fleet each time."""
+        place = (tool.endpoint, tool.name)
+        offers = part.offers.get(tool.capability)
+        if offers is not None:
+            places = self._by_capability.get(tool.capability)
+            if places is None:
+                places = _places((*offers.healthy, *offers.unhealthy))
+                self._by_capability[tool.capability] = places
+            return places.get(place)
+        if not part.all_tools:
+            return None
+        if self._all is None:
+            self._all = _places(part.everything)
+        return self._all.get(place)
+
+
+def _places(candidates: Iterable[Candidate]) -> dict[tuple[str, str | None], str]:
+    found: dict[tuple[str, str | None], str] = {}
+    for candidate in candidates:
+        place = (candidate.endpoint, candidate.tool.function_name)
+        found.setdefault(place, candidate.agent_id)
+    return found
+
+
+def _providers(info: AgentInfo) -> Iterator[str | None]:
+    yield from (resolution.provider_agent_id for resolution in info.dependency_resolutions)
+    yield from (resolution.provider_agent_id for resolution in info.llm_tool_resolutions or ())
+    yield from (resolution.provider_agent_id for resolution in info.llm_provider_resolutions or ())

@@ -12,11 +12,12 @@ from meshaccel.clock import Clock
 from meshaccel.db import leases
 from meshaccel.db.database import Database
 from meshaccel.errors import RegistrationRejectedError, UnknownAgentError
-from meshaccel.registry.derived import CurrentWiring, Derived
+from meshaccel.registry.derived import Derived
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listings
 from meshaccel.registry.resolution import Wiring
 from meshaccel.registry.sessions import Session, Sessions
+from meshaccel.registry.telling import CurrentWiring
 
 
 class Signal(enum.Enum):
@@ -108,15 +109,16 @@ class Heartbeats:
             await self._note_news(session, wiring)
             await self._forget_told(session)
             self._sessions.tell(session, wiring.wiring, wiring.digest)
-            self._listings.invalidate()
+            self._listings.note_told(agent_id)
+        # If another process told it the same, that is what its listing was derived from, too.
         session.told = wiring.wiring
         return _answer(session, wiring)
 
     async def _note_news(self, session: Session, wiring: CurrentWiring) -> None:
-        summary = await self._derived.agent(session.agent_id)
-        fleet = await self._derived.fleet([summary.tools])
+        record = await self._derived.agent(session.agent_id)
+        fleet = await self._derived.fleet([record.tools])
         news = session.trail.wiring_events(
-            summary, session.told, wiring.wiring, fleet, now_us=self._clock.now_us()
+            record, session.told, wiring.wiring, fleet, now_us=self._clock.now_us()
         )
         self._liveness.note(news)
 
@@ -128,6 +130,7 @@ class Heartbeats:
         """
         # From now on, so that a batch written meanwhile does not bring it back either.
         session.told_digest = None
+        self._listings.note_told(session.agent_id)
         if session.stored_digest is not None:
             await self._database.write(lambda conn: leases.forget_told(conn, session.agent_id))
             session.stored_digest = session.told_digest

@@ -157,6 +157,7 @@ class Liveness:
         except DatabaseError:
             for session in leaving:
                 session.healthy = True
+            self._commits.forget()
             raise
 
     def _left(self, changes: list[Change]) -> list[Change]:

@@ -22,6 +22,7 @@ from meshaccel.errors import InvalidRequestError, RegistrationRejectedError
 from meshaccel.models import AgentRecord, JsonObject, Surface, Tool
 from meshaccel.registry.audit import transition_data
 from meshaccel.registry.changes import Change
+from meshaccel.registry.records import Records
 from meshaccel.registry.resolution import cycle_message, find_required_cycle, required_edges
 
 MAX_AGENT_ID = 253
@@ -80,7 +81,9 @@ def warnings(declaration: Declaration) -> tuple[str, ...]:
     return ()
 
 
-def register(conn: sqlite3.Connection, declaration: Declaration, *, now_us: int) -> Registered:
+def register(
+    conn: sqlite3.Connection, declaration: Declaration, records: Records, *, now_us: int
+) -> Registered:
     """Bring an agent to what it declares, as healthy, inside a write transaction.
 
     Raises:
@@ -97,10 +100,12 @@ def register(conn: sqlite3.Connection, declaration: Declaration, *, now_us: int)
     _check_sizes(tools)
     _check_cycle(conn, declaration.agent_id, tools)
     record = _merged(declaration, stored, tools)
-    return _store(conn, record, stored, now_us=now_us)
+    return _store(conn, record, stored, records, now_us=now_us)
 
 
-def put(conn: sqlite3.Connection, record: AgentRecord, *, now_us: int) -> Registered:
+def put(
+    conn: sqlite3.Connection, record: AgentRecord, records: Records, *, now_us: int
+) -> Registered:
     """Store a record that lives without heartbeats, inside a write transaction.
 
     Raises:
@@ -115,11 +120,17 @@ def put(conn: sqlite3.Connection, record: AgentRecord, *, now_us: int) -> Regist
     if stored is not None and stored.record.leased and stored.status == "healthy":
         raise RegistrationRejectedError(f"{record.id} is a living agent: it speaks for itself")
     _check_cycle(conn, record.id, record.tools)
-    return _store(conn, structs.replace(record, leased=False), stored, now_us=now_us)
+    leaseless = structs.replace(record, leased=False)
+    return _store(conn, leaseless, stored, records, now_us=now_us)
 
 
 def _store(
-    conn: sqlite3.Connection, record: AgentRecord, stored: Stored | None, *, now_us: int
+    conn: sqlite3.Connection,
+    record: AgentRecord,
+    stored: Stored | None,
+    records: Records,
+    *,
+    now_us: int,
 ) -> Registered:
     """Store ``record`` in place of ``stored`` unless it is the same and healthy already."""
     tools = [StoredTool(digest(tool), tool.capability or "") for tool in record.tools]
@@ -132,7 +143,7 @@ def _store(
         record.id,
         _affected(record, tools, stored),
         reordered=stored is not None and stored.tools != tuple(tools),
-        agent=agent,
+        record=records.declared(agent, [tool.digest for tool in tools]),
     )
     if stored is None or stored.status != "healthy":
         _append_register_event(conn, record, revived=stored is not None, now_us=now_us)

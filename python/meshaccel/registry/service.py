@@ -9,13 +9,12 @@ from typing import Literal, Self
 from msgspec import Struct
 
 from meshaccel.clock import Clock, SystemClock
-from meshaccel.db import agents, events, leases, listing, schemas
+from meshaccel.db import agents, events, leases, schemas
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
 from meshaccel.db.listing import AgentQuery
 from meshaccel.db.schemas import StoredSchema
-from meshaccel.errors import UnknownAgentError
-from meshaccel.models import Agent, AgentRecord, AgentSummary
+from meshaccel.models import Agent, AgentRecord
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
@@ -24,10 +23,12 @@ from meshaccel.registry.feed import Feed
 from meshaccel.registry.heartbeats import Answer, Heartbeats, Signal
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listed, Listings, Page
+from meshaccel.registry.records import Record
 from meshaccel.registry.registration import Declaration, Registered
 from meshaccel.registry.resolution import Wiring
 from meshaccel.registry.sessions import Sessions
 from meshaccel.registry.settings import RegistrySettings
+from meshaccel.registry.stats import RegistryStats
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class AgentRegistry:
         self._clock = clock
         self._sessions = Sessions(clock)
         self._derived = Derived(database)
-        self._listings = Listings(database, self._derived, self._sessions)
+        self._listings = Listings(self._derived, self._sessions)
         self.feed = Feed(database, settings.feed)
         """Tells what changed, to whoever asks: ``IncrementalServiceDiscovery``, for one."""
         self._commits = Commits(database, self._derived, self.feed.wake)
@@ -145,7 +146,12 @@ class AgentRegistry:
             return _logged(registered)
 
         registered = await self._commits.run(
-            partial(registration.register, declaration=declaration, now_us=self._clock.now_us()),
+            partial(
+                registration.register,
+                declaration=declaration,
+                records=self._derived.records,
+                now_us=self._clock.now_us(),
+            ),
             committed,
         )
         return await self._heartbeats.answer(registered.record.id)
@@ -187,7 +193,13 @@ class AgentRegistry:
             return _logged(registered)
 
         registered = await self._commits.run(
-            partial(registration.put, record=record, now_us=self._clock.now_us()), committed
+            partial(
+                registration.put,
+                record=record,
+                records=self._derived.records,
+                now_us=self._clock.now_us(),
+            ),
+            committed,
         )
         outcome: Literal["created", "updated", "unchanged"] = "unchanged"
         if registered.change is not None:
@@ -195,22 +207,27 @@ class AgentRegistry:
         return Imported(record.id, outcome)
 
     async def get_agent(self, agent_id: str) -> Agent:
-        """Return an agent with all it declared.
+        """Return an agent with all it declared, as plain objects that are the caller's.
 
         Raises:
             UnknownAgentError: it is not registered.
         """
-        agent = await self._database.read(lambda conn: listing.agent(conn, agent_id))
-        if agent is None:
-            raise UnknownAgentError(f"agent {agent_id} is not registered")
-        return agent
+        return (await self.record(agent_id)).whole()
 
-    async def describe(self, agent: Agent) -> Listed:
+    async def record(self, agent_id: str) -> Record:
+        """Return an agent as it is kept in memory. Touches no database while it is there.
+
+        Raises:
+            UnknownAgentError: it is not registered.
+        """
+        return await self._derived.agent(agent_id)
+
+    async def describe(self, record: Record) -> Listed:
         """Return an agent's entry in the listing."""
-        return (await self._listings.describe([AgentSummary.of(agent)]))[0]
+        return await self._listings.describe(record)
 
     async def list_agents(self, query: AgentQuery | None = None) -> Page:
-        """Return the agents that match, in order of id: two statements, whatever their number."""
+        """Return the agents that match, in order of id: a few statements, whatever their number."""
         return await self._listings.page(query or AgentQuery())
 
     def last_seen_us(self, agent_id: str) -> int | None:
@@ -243,6 +260,14 @@ class AgentRegistry:
     async def revision(self) -> int:
         """Return the revision of the last change."""
         return await self._database.read(agents.revision)
+
+    def stats(self) -> RegistryStats:
+        """Return what memory holds and what the connections did."""
+        return RegistryStats(
+            agents=len(self._sessions),
+            metadata=self._derived.records.stats(),
+            database=self._database.stats(),
+        )
 
     # -- inside --------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ from meshaccel.db.leases import Beat, StoredSession
 from meshaccel.registry.audit import Trail
 from meshaccel.registry.resolution import Wiring
 
+_NOTHING = Wiring(dependencies_resolved={}, llm_tools={})
+
 
 class Session:
     """One agent as this process hears it. Nothing here is content: losing it costs a POST."""
@@ -65,6 +67,13 @@ class Sessions:
     def get(self, agent_id: str) -> Session | None:
         """Return the session of an agent, or None if it is unknown."""
         return self._by_id.get(agent_id)
+
+    def told(self, agent_id: str) -> Wiring | None:
+        """Return what an agent was last told; None if it was told by another process."""
+        session = self._by_id.get(agent_id)
+        if session is None or (session.told is None and session.told_digest is None):
+            return _NOTHING
+        return session.told
 
     def by_body(self, body_digest: bytes) -> Session | None:
         """Return the session whose present content came as this very request body."""

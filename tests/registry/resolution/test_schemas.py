@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshaccel.metadata import MetadataPool
 from meshaccel.models import Dependency, Tool
 from meshaccel.registry.resolution import is_subset, schema_accepted
 
@@ -141,7 +142,7 @@ schemas = st.recursive(leaves, _grow, max_leaves=6)
 
 @given(expected=schemas, produced=schemas)
 def test_agrees_with_recursion(expected: Schema, produced: Schema) -> None:
-    """The loop decides as the plain recursive definition does."""
+    """The loop decides as the plain recursive definition does, on dicts and on views of them."""
 
     def types(schema: Schema) -> list[str]:
         declared = schema.get("type", [])
@@ -158,3 +159,6 @@ def test_agrees_with_recursion(expected: Schema, produced: Schema) -> None:
         return "items" not in want or ("items" in give and fits(want["items"], give["items"]))
 
     assert is_subset(expected, produced) is fits(expected, produced)
+    pool = MetadataPool()
+    views = [pool.get(pool.intern(schema)) for schema in (expected, produced)]
+    assert is_subset(*views) is fits(expected, produced)

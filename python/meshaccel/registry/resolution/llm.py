@@ -20,7 +20,7 @@ EVERYTHING = "*"
 UNKNOWN_VENDOR = "unknown"
 
 
-class LlmTool(Struct, frozen=True, kw_only=True):
+class LlmTool(Struct, frozen=True, kw_only=True, gc=False):
     """One entry of ``llm_tools`` in the answer to an agent."""
 
     name: str
@@ -32,7 +32,7 @@ class LlmTool(Struct, frozen=True, kw_only=True):
     version: str
 
 
-class LlmProvider(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LlmProvider(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One entry of ``llm_providers`` in the answer to an agent."""
 
     name: str

@@ -1,5 +1,6 @@
 """Whether the output schema a tool publishes serves the one a consumer expects."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from meshaccel.models import Dependency, JsonObject, OfferedTool
@@ -35,23 +36,25 @@ def is_subset(expected: JsonObject, produced: JsonObject) -> bool:
     whatever its depth and however often a field is named as required.
     """
     pending: list[tuple[JsonObject, JsonObject]] = [(expected, produced)]
-    seen: set[tuple[int, int]] = set()
+    # The pairs are held here, as an id says something only while its object is there: the parts
+    # of a view are made anew each time.
+    seen: dict[tuple[int, int], tuple[JsonObject, JsonObject]] = {}
     while pending:
         wanted, given = pending.pop()
         if (id(wanted), id(given)) in seen:
             continue
-        seen.add((id(wanted), id(given)))
+        seen[id(wanted), id(given)] = (wanted, given)
         if not _types_compatible(wanted.get("type"), given.get("type")):
             return False
         offered = _object(given.get("properties"))
         described = _object(wanted.get("properties"))
-        for field in _strings(wanted.get("required")):
+        for field in dict.fromkeys(_strings(wanted.get("required"))):
             if field not in offered:
                 return False
-            if isinstance(described.get(field), dict) and isinstance(offered[field], dict):
+            if isinstance(described.get(field), Mapping) and isinstance(offered[field], Mapping):
                 pending.append((described[field], offered[field]))
-        if isinstance(wanted.get("items"), dict):
-            if not isinstance(given.get("items"), dict):
+        if isinstance(wanted.get("items"), Mapping):
+            if not isinstance(given.get("items"), Mapping):
                 return False
             pending.append((wanted["items"], given["items"]))
     return True
@@ -74,8 +77,9 @@ def _type_names(declared: Any) -> list[str]:
 
 def _strings(value: Any) -> list[str]:
     # Schemas come from the network: a member of the wrong type is as good as absent.
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+    is_list = isinstance(value, Sequence) and not isinstance(value, str)
+    return [item for item in value if isinstance(item, str)] if is_list else []
 
 
 def _object(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, Mapping) else {}

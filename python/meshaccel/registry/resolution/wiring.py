@@ -19,7 +19,7 @@ from meshaccel.registry.resolution.llm import (
 from meshaccel.registry.resolution.selection import Lookup, select
 
 
-class ResolvedDependency(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ResolvedDependency(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One entry of ``dependencies_resolved``; agents need the five strings in every entry."""
 
     agent_id: str
@@ -30,7 +30,7 @@ class ResolvedDependency(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kwargs: JsonObject | None = None
 
 
-class Wiring(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Wiring(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What an agent is told, by function name; fields and entries are those of the wire.
 
     ``dependencies_resolved`` has one entry per declared dependency, in declared order.

@@ -1,0 +1,157 @@
+"""What the registry keeps in memory of agents and of their tools: every distinct part once.
+
+Replicas declare the same tools, and a tool of one version is much like that of the next. All of it
+is interned in one ``MetadataPool``, of which caches hold keys. Resolution looks at typed forms, of
+which there is one per distinct definition, for as long as anybody uses it.
+"""
+
+from collections.abc import Iterable
+from weakref import WeakValueDictionary
+
+import msgspec
+from msgspec import structs
+
+from meshaccel.metadata import MetadataPool, MetadataStats, MetadataView
+from meshaccel.models import Agent, AgentRecord, Dependency, OfferedTool, Tool, ToolSummary
+
+_encode = msgspec.json.encode
+_decode_tools = msgspec.json.Decoder(tuple[Tool, ...]).decode
+_decode_summary = msgspec.json.Decoder(ToolSummary).decode
+
+
+class DefinedTool(OfferedTool, frozen=True, kw_only=True, weakref=True, gc=True, eq=False):
+    """A tool as resolution looks at it. Its schemas and kwargs are views of the definition."""
+
+    definition: MetadataView
+    """The tool as it was declared."""
+
+
+class Record:
+    """An agent at one revision: the JSON of ``Agent``, whose tools are their definitions."""
+
+    __slots__ = ("_key", "_pool", "id", "revision", "tools")
+
+    def __init__(
+        self, pool: MetadataPool, key: int, agent: Agent, tools: tuple[DefinedTool, ...]
+    ) -> None:
+        """Take over the reference that ``key`` stands for."""
+        self._pool = pool
+        self._key = key
+        self.id = agent.record.id
+        self.revision = agent.revision
+        self.tools = tools
+
+    def __del__(self) -> None:
+        # Caches drop a record without knowing who else reads it: it goes with its last reader.
+        self._pool.release(self._key)
+
+    @property
+    def view(self) -> MetadataView:
+        """All of it, as the pool keeps it."""
+        view: MetadataView = self._pool.get(self._key)
+        return view
+
+    @property
+    def name(self) -> str:
+        """What the agent calls itself."""
+        name: str = self.view["record"]["name"]
+        return name
+
+    @property
+    def agent(self) -> Agent:
+        """The agent without its tools. Made anew each time, in microseconds."""
+        return self._agent(())
+
+    def whole(self) -> Agent:
+        """Return the agent with all it declared, as plain objects that are the caller's."""
+        return self._agent(_decode_tools(self.view["record"]["tools"].to_json()))
+
+    def _agent(self, tools: tuple[Tool, ...]) -> Agent:
+        view = self.view
+        declared = dict(view["record"].items())
+        # The decoder takes views of objects, but not of lists.
+        plain = {name: declared[name].to_list() for name in ("surfaces", "tags")}
+        record = msgspec.convert(declared | plain | {"tools": ()}, AgentRecord)
+        return Agent(
+            record=structs.replace(record, labels=declared["labels"].to_dict(), tools=tools),
+            status=view["status"],
+            revision=self.revision,
+            created_at_us=view["created_at_us"],
+            updated_at_us=view["updated_at_us"],
+        )
+
+
+class Records:
+    """The pool of a registry, used by its event loop and by the threads that read for it."""
+
+    def __init__(self) -> None:
+        # No text is interned twice: definitions are told apart by digest before.
+        self._pool = MetadataPool(memo_bytes=0)
+        self._tools: WeakValueDictionary[bytes, DefinedTool] = WeakValueDictionary()
+
+    def known(self, digest: bytes) -> DefinedTool | None:
+        """Return the tool with this digest if somebody uses it."""
+        return self._tools.get(digest)
+
+    def tool(self, digest: bytes, definition: str | bytes) -> DefinedTool:
+        """Return the tool with this digest. The JSON is read only if it is not known."""
+        known = self._tools.get(digest)
+        if known is None:
+            # Two threads may come to this: then there are two equal ones for a while.
+            known = self._tools[digest] = self._compiled(definition)
+        return known
+
+    def declared(self, agent: Agent, digests: Iterable[bytes]) -> Record:
+        """Return the record of an agent, given the digests of its tools."""
+        tools = zip(digests, agent.record.tools, strict=True)
+        bare = structs.replace(agent, record=structs.replace(agent.record, tools=()))
+        return self._record(
+            bare,
+            (self.known(digest) or self.tool(digest, _encode(tool)) for digest, tool in tools),
+        )
+
+    def read(self, agent: Agent, definitions: Iterable[tuple[bytes, str]]) -> Record:
+        """Return the record of an agent, given its tools by digest and definition."""
+        return self._record(agent, (self.tool(*definition) for definition in definitions))
+
+    def stats(self) -> MetadataStats:
+        """Return what the pool holds, and what it saves over a parsed copy per reference."""
+        return self._pool.stats()
+
+    def _record(self, bare: Agent, tools: Iterable[DefinedTool]) -> Record:
+        tools = tuple(tools)
+        value = msgspec.to_builtins(bare)
+        value["record"]["tools"] = [tool.definition for tool in tools]
+        return Record(self._pool, self._pool.intern(value), bare, tools)
+
+    def _compiled(self, text: str | bytes) -> DefinedTool:
+        key = self._pool.intern_json(text)
+        # A view keeps what it shows: the key is not needed.
+        view = self._pool.get(key)
+        self._pool.release(key)
+        tool = _decode_summary(text)
+        dependencies = tool.dependencies and tuple(
+            _with_view(dependency, view["dependencies"][position])
+            for position, dependency in enumerate(tool.dependencies)
+        )
+        return DefinedTool(
+            function_name=tool.function_name,
+            capability=tool.capability,
+            version=tool.version,
+            tags=tool.tags,
+            description=tool.description,
+            dependencies=dependencies,
+            kwargs=view.get("kwargs"),
+            llm_filter=tool.llm_filter,
+            llm_provider=tool.llm_provider,
+            input_schema=view.get("inputSchema"),
+            output_schema_canonical=view.get("outputSchemaCanonical"),
+            output_schema_hash=view.get("outputSchemaHash"),
+            definition=view,
+        )
+
+
+def _with_view(dependency: Dependency, view: MetadataView) -> Dependency:
+    if dependency.expected_schema is None:
+        return dependency
+    return structs.replace(dependency, expected_schema=view["expectedSchemaCanonical"])
