@@ -21,6 +21,7 @@ from meshaccel.discovery.protocol import DigestRequest, Reply, Request
 from meshaccel.models import AgentRecord, Tool
 from meshaccel.registry import departures, registration
 from meshaccel.registry.feed_answers import FeedAnswers
+from meshaccel.registry.records import Records
 
 Member = tuple[AgentRecord, str]
 Fleet = dict[str, Member]
@@ -98,6 +99,7 @@ class World:
         self._beside = str(folder / "world.db")
         self._carrier: Carrier | None = None
         self.fleet: Fleet = {}
+        self._records = Records()
         self.conn = sqlite3.connect(":memory:", isolation_level=None)
         self.conn.execute("PRAGMA foreign_keys = ON")
         migrate(self.conn)
@@ -120,7 +122,7 @@ class World:
         """Register an agent; return whether that made a revision."""
         before = self.fleet.get(record.id)
         revision = self.revision()
-        self._write(lambda conn: registration.put(conn, record, now_us=self.now_us))
+        self._write(lambda conn: registration.put(conn, record, self._records, now_us=self.now_us))
         self.fleet[record.id] = (record, "healthy")
         made = self.revision() > revision
         assert made == (before != (record, "healthy")), "a revision for nothing, or none"

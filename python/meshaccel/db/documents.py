@@ -9,9 +9,11 @@ from msgspec import structs
 
 from meshaccel.db import rows
 from meshaccel.db.rows import AGENT_COLUMNS
-from meshaccel.models import AgentRecord
+from meshaccel.models import AgentRecord, Tool
 
 encode = msgspec.json.encode
+
+_decode_tool = msgspec.json.Decoder(Tool).decode
 
 
 def of_record(record: AgentRecord) -> bytes:
@@ -50,11 +52,11 @@ def record(conn: sqlite3.Connection, agent_id: str) -> AgentRecord | None:
         " WHERE ac.agent_id = ? ORDER BY ac.position",
         (agent_id,),
     )
-    return structs.replace(_bare(row), tools=tuple(rows.tool(text) for (text,) in tools))
+    return structs.replace(_bare(row), tools=tuple(_decode_tool(text) for (text,) in tools))
 
 
 def _bare(row: Sequence[Any]) -> AgentRecord:
-    return rows.record(dict(zip(AGENT_COLUMNS, row, strict=True)), ())
+    return rows.record(dict(zip(AGENT_COLUMNS, row, strict=True)))
 
 
 def _document(bare: AgentRecord, definitions: Iterable[bytes]) -> bytes:
