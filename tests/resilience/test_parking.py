@@ -385,10 +385,11 @@ def test_the_last_one_who_leaves_stops_the_timer() -> None:
         trip(breaker)
         call = asyncio.create_task(breaker.enter(None))
         await settle()
-        assert breaker._alarm._timer is not None
+        timer = breaker._alarm._timer
+        assert timer is not None
         call.cancel()
         await settle()
-        assert breaker._alarm._timer is None
+        assert timer.cancelled()
         assert breaker.stats().cancelled == 1
 
     run(test)
