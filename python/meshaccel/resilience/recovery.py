@@ -71,6 +71,7 @@ class Recovery:
         self._meaning = _OURS
         self._result: Retry | Return | Raise | None = None
         self._wanted = False
+        self._at_last = False
         self._history = History(operation.name)
 
     async def again(self, error: Exception) -> bool:
@@ -237,7 +238,13 @@ class Recovery:
                 meaning.base_delay_s,
                 environment.uniform,
             )
-        return max(pause, meaning.retry_after_s or 0.0)
+        least = meaning.retry_after_s or 0.0
+        left = self.deadline - environment.clock()
+        if pause >= left > least and not self._at_last:
+            # The dependency may come back before the deadline: one more attempt shortly before it.
+            self._at_last = True
+            pause = environment.uniform(left / 2, left)
+        return max(pause, least)
 
     def _stop(self, state: RetryCallState) -> bool:
         """Tell whether there is no time, attempt or budget left; else count the retry."""
