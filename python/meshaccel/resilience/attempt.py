@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from meshaccel.errors import AttemptTimeoutError, DeadlineExceededError
 from meshaccel.resilience.environment import Environment
+from meshaccel.resilience.meaning import classified
 from meshaccel.resilience.operation import Operation
-from meshaccel.resilience.recovery import classified
 
 T = TypeVar("T")
 

@@ -6,8 +6,9 @@ from typing import Any, Self
 from meshaccel.errors import PolicyError
 from meshaccel.resilience.breaker import Permit
 from meshaccel.resilience.environment import Environment
+from meshaccel.resilience.meaning import classified
 from meshaccel.resilience.operation import Operation
-from meshaccel.resilience.recovery import Recovery, classified
+from meshaccel.resilience.recovery import Recovery
 from meshaccel.resilience.scope import DEADLINE, SCOPE, Scope, inherit
 
 

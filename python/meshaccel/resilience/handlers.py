@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any, Generic, TypeVar
 
 from meshaccel.errors import PolicyError
@@ -89,6 +90,35 @@ class Handlers:
             raise PolicyError(f"{exc_type!r} is no subclass of Exception")
         self._by_type.setdefault(exc_type, []).append(handler)
 
+    async def ask(
+        self, failure: Callable[[BaseException], Failure[BaseException]], error: Exception
+    ) -> Retry | Return | Raise | None:
+        """Return the first answer to an error, None if all handlers leave it alone.
+
+        Args:
+            failure: describes the attempt to the handler of that link of the error's chain.
+            error: what was raised.
+
+        Raises:
+            PolicyError: an answer is none.
+            Exception: what a handler raises, with ``error`` as its cause.
+        """
+        for link, handler in self.matching(error):
+            try:
+                outcome = handler(failure(link))
+                if isawaitable(outcome):
+                    outcome = await outcome
+            except Exception as raised:
+                chain(raised, error)
+                raise
+            if isinstance(outcome, Retry | Return | Raise):
+                return outcome
+            if outcome is not None and not isinstance(outcome, Ignore):
+                raise PolicyError(
+                    f"a handler returned {outcome!r}, not Retry, Return, Raise, Ignore or None"
+                ) from error
+        return None
+
     def matching(self, error: Exception) -> Iterator[tuple[BaseException, Handler[Any]]]:
         """Yield the handlers of an error, each with the link of its chain that it is for.
 
@@ -103,6 +133,12 @@ class Handlers:
                         yield link, handler
         for handler in self._by_type.get(Exception, ()):
             yield error, handler
+
+
+def chain(raised: Exception, error: Exception) -> None:
+    """Let ``raised`` name ``error`` as its cause, unless it is one of its chain or has another."""
+    if raised.__cause__ is None and all(link is not raised for link in chain_of(error)):
+        raised.__cause__ = error
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:

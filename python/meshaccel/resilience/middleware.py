@@ -17,10 +17,11 @@ from meshaccel.resilience.classification import DEFAULT_CLASSIFIER
 from meshaccel.resilience.environment import Environment
 from meshaccel.resilience.guard import Guard
 from meshaccel.resilience.handlers import Handler
+from meshaccel.resilience.meaning import classified
 from meshaccel.resilience.operation import Fallback, Operation
 from meshaccel.resilience.persisting import persist, persist_sync
 from meshaccel.resilience.policy import RetryPolicy
-from meshaccel.resilience.recovery import Recovery, classified
+from meshaccel.resilience.recovery import Recovery
 from meshaccel.resilience.scope import DEADLINE, SCOPE, inherit
 from meshaccel.resilience.stats import OperationStats
 from meshaccel.resilience.verdicts import Classifying

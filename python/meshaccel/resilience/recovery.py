@@ -8,36 +8,16 @@ from typing import Any
 from tenacity import AsyncRetrying, AttemptManager, RetryCallState, Retrying
 
 from meshaccel.errors import (
-    AttemptTimeoutError,
-    CircuitOpenError,
     PolicyError,
     ResilienceError,
 )
-from meshaccel.resilience.environment import Environment, at_once, logger
-from meshaccel.resilience.handlers import Failure, Ignore, Raise, Retry, Return, chain_of
+from meshaccel.resilience.environment import Environment, at_once
+from meshaccel.resilience.handlers import Failure, Raise, Retry, Return, chain, chain_of
 from meshaccel.resilience.history import NOT_SENT, History
+from meshaccel.resilience.meaning import OURS, classified
 from meshaccel.resilience.operation import Operation
 from meshaccel.resilience.scope import CLAIMED, DEADLINE, ERRORS, Scope
-from meshaccel.resilience.verdicts import Classification, Verdict
-
-_TIMED_OUT = Classification(Verdict.AMBIGUOUS, feeds="breaker")
-_OURS = Classification(Verdict.PERMANENT)
-
-
-def classified(environment: Environment, error: BaseException) -> Classification:
-    """Return what an error means, those of our own included."""
-    if isinstance(error, AttemptTimeoutError):
-        return _TIMED_OUT
-    if isinstance(error, CircuitOpenError):
-        return Classification(Verdict.PERMANENT, retry_after_s=error.retry_after_s)
-    if isinstance(error, ResilienceError):
-        return _OURS
-    try:
-        return environment.classifier.classify(error)
-    except Exception:  # noqa: BLE001 - a rule may be a user's
-        # It must not take the place of the error, nor keep what the call has entered.
-        logger.exception("the classifier fails on %s", type(error).__name__)
-        return _OURS
+from meshaccel.resilience.verdicts import Verdict
 
 
 class Recovery:
@@ -68,9 +48,10 @@ class Recovery:
         self._steps: AsyncIterator[AttemptManager] | None = None
         self._steps_sync: Iterator[AttemptManager] | None = None
         self._manager: AttemptManager | None = None
-        self._meaning = _OURS
+        self._meaning = OURS
         self._result: Retry | Return | Raise | None = None
         self._wanted = False
+        self._at_last = False
         self._history = History(operation.name)
 
     async def again(self, error: Exception) -> bool:
@@ -177,7 +158,12 @@ class Recovery:
         if not isinstance(error, Exception) or self._meaning.verdict is Verdict.NEVER:
             return False
         if self._environment.handlers:
-            self._result = await self._handled(error)
+            elapsed_s = self._environment.clock() - self._started
+            operation, attempt = self._operation.name, self._history.failures
+            self._result = await self._environment.handlers.ask(
+                lambda link: Failure(link, error, operation, attempt, elapsed_s, self._meaning),
+                error,
+            )
         if isinstance(self._result, Return | Raise):
             return False
         if isinstance(self._result, Retry):
@@ -187,27 +173,6 @@ class Recovery:
         # An answer settles it, also one that nobody wanted; being kept back does not.
         self._wanted = wanted or (self._wanted and isinstance(error, NOT_SENT))
         return wanted and self._may_retry and not self._tried_within(error)
-
-    async def _handled(self, error: Exception) -> Retry | Return | Raise | None:
-        elapsed = self._environment.clock() - self._started
-        for link, handler in self._environment.handlers.matching(error):
-            failure = Failure(
-                link, error, self._operation.name, self._history.failures, elapsed, self._meaning
-            )
-            try:
-                outcome = handler(failure)
-                if isawaitable(outcome):
-                    outcome = await outcome
-            except Exception as raised:
-                _chain(raised, error)
-                raise
-            if isinstance(outcome, Retry | Return | Raise):
-                return outcome
-            if outcome is not None and not isinstance(outcome, Ignore):
-                raise PolicyError(
-                    f"a handler returned {outcome!r}, not Retry, Return, Raise, Ignore or None"
-                ) from error
-        return None
 
     def _repeatable(self) -> bool:
         """Tell whether repeating what this operation is does neither harm nor nothing."""
@@ -237,7 +202,13 @@ class Recovery:
                 meaning.base_delay_s,
                 environment.uniform,
             )
-        return max(pause, meaning.retry_after_s or 0.0)
+        least = meaning.retry_after_s or 0.0
+        left = self.deadline - environment.clock()
+        if pause >= left > least and not self._at_last:
+            # The dependency may come back before the deadline: one more attempt shortly before it.
+            self._at_last = True
+            pause = environment.uniform(left / 2, left)
+        return max(pause, least)
 
     def _stop(self, state: RetryCallState) -> bool:
         """Tell whether there is no time, attempt or budget left; else count the retry."""
@@ -270,7 +241,7 @@ class Recovery:
             return None
         if isinstance(self._result, Raise):
             counters.handled += 1
-            _chain(self._result.error, error)
+            chain(self._result.error, error)
             return self._result.error
         final = self._history.explained(error)
         if self._wanted and self._may_retry:
@@ -286,7 +257,7 @@ class Recovery:
             if isawaitable(value):
                 value = await value
         except Exception as raised:
-            _chain(raised, final)
+            chain(raised, final)
             raise
         counters.fallbacks += 1
         self.value = value
@@ -297,9 +268,3 @@ class Recovery:
         if isinstance(error, ResilienceError):
             return not isinstance(error, PolicyError)
         return self._meaning.verdict in (Verdict.TRANSIENT, Verdict.AMBIGUOUS)
-
-
-def _chain(raised: Exception, error: Exception) -> None:
-    """Let ``raised`` name ``error`` as its cause, unless it is one of its chain or has another."""
-    if raised.__cause__ is None and all(link is not raised for link in chain_of(error)):
-        raised.__cause__ = error
