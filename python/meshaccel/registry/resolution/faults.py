@@ -4,12 +4,12 @@ Each function takes for granted that the tool was refused and only says why. Age
 of the words in it, so all of it is capped: lists by ``MAX_REASONS``, texts by ``MAX_TEXT``.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
 from meshaccel.models import Dependency, JsonObject, OfferedTool, TagTerm
-from meshaccel.registry.resolution.schemas import is_subset
+from meshaccel.registry.resolution.schemas import as_object, is_subset, strings
 from meshaccel.registry.resolution.selection import tool_version
 from meshaccel.registry.resolution.tags import tag_score
 
@@ -73,7 +73,8 @@ def schema_fault(dependency: Dependency, tool: OfferedTool) -> JsonObject:
 def differences(expected: JsonObject, produced: JsonObject) -> Iterator[JsonObject]:
     """Yield what of ``expected`` is not produced, as ``is_subset`` judges it, in reading order."""
     pending: list[Any] = [(expected, produced, "")]
-    seen: set[tuple[int, int]] = set()
+    # Held, as in ``is_subset``: an id says something only while its object is there.
+    seen: dict[tuple[int, int], tuple[JsonObject, JsonObject]] = {}
     while pending:
         item = pending.pop()
         if isinstance(item, dict):
@@ -82,7 +83,7 @@ def differences(expected: JsonObject, produced: JsonObject) -> Iterator[JsonObje
         wanted, given, path = item
         if (id(wanted), id(given)) in seen:
             continue
-        seen.add((id(wanted), id(given)))
+        seen[id(wanted), id(given)] = (wanted, given)
         wanted_type, given_type = wanted.get("type"), given.get("type")
         if not is_subset({"type": wanted_type}, {"type": given_type}):
             types = {"consumer_type": _types(wanted_type), "producer_type": _types(given_type)}
@@ -92,19 +93,21 @@ def differences(expected: JsonObject, produced: JsonObject) -> Iterator[JsonObje
 
 def _parts(wanted: JsonObject, given: JsonObject, path: str) -> Iterator[Any]:
     """Yield each pair of subschemas with its path, and a difference where one has no partner."""
-    described, offered = _object(wanted.get("properties")), _object(given.get("properties"))
-    required = wanted.get("required")
-    for field in required if isinstance(required, list) else ():
-        if not isinstance(field, str):
-            continue
+    described, offered = as_object(wanted.get("properties")), as_object(given.get("properties"))
+    compared: set[str] = set()
+    for field in strings(wanted.get("required")):
         below = short(f"{path}.{field}" if path else field)
         if field not in offered:
             yield {"kind": "missing_field", "path": below, "field": short(field)}
-        elif isinstance(described.get(field), dict) and isinstance(offered[field], dict):
+        elif field in compared:
+            # What is missing is repeated as upstream does; what is there is compared once.
+            continue
+        elif isinstance(described.get(field), Mapping) and isinstance(offered[field], Mapping):
+            compared.add(field)
             yield described[field], offered[field], below
-    if isinstance(wanted.get("items"), dict):
+    if isinstance(wanted.get("items"), Mapping):
         below = short(f"{path}.[]" if path else "[]")
-        if isinstance(given.get("items"), dict):
+        if isinstance(given.get("items"), Mapping):
             yield wanted["items"], given["items"], below
         else:
             yield {"kind": "missing_items_schema", "path": below}
@@ -123,7 +126,3 @@ def _types(declared: Any) -> Any:
     if isinstance(declared, str):
         return short(declared)
     return _listed(name for name in declared if isinstance(name, str))
-
-
-def _object(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}

@@ -46,9 +46,9 @@ def is_subset(expected: JsonObject, produced: JsonObject) -> bool:
         seen[id(wanted), id(given)] = (wanted, given)
         if not _types_compatible(wanted.get("type"), given.get("type")):
             return False
-        offered = _object(given.get("properties"))
-        described = _object(wanted.get("properties"))
-        for field in dict.fromkeys(_strings(wanted.get("required"))):
+        offered = as_object(given.get("properties"))
+        described = as_object(wanted.get("properties"))
+        for field in dict.fromkeys(strings(wanted.get("required"))):
             if field not in offered:
                 return False
             if isinstance(described.get(field), Mapping) and isinstance(offered[field], Mapping):
@@ -71,15 +71,17 @@ def _types_compatible(wanted: Any, given: Any) -> bool:
 
 
 def _type_names(declared: Any) -> list[str]:
-    names = [declared] if isinstance(declared, str) else _strings(declared)
+    names = [declared] if isinstance(declared, str) else strings(declared)
     return [name for name in names if name]
 
 
-def _strings(value: Any) -> list[str]:
+def strings(value: Any) -> list[str]:
+    """Return the texts in a list, be it plain or a view; none of anything else."""
     # Schemas come from the network: a member of the wrong type is as good as absent.
     is_list = isinstance(value, Sequence) and not isinstance(value, str)
     return [item for item in value if isinstance(item, str)] if is_list else []
 
 
-def _object(value: Any) -> JsonObject:
+def as_object(value: Any) -> JsonObject:
+    """Return an object, be it plain or a view; an empty one of anything else."""
     return value if isinstance(value, Mapping) else {}
