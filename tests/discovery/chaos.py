@@ -3,6 +3,7 @@
 import random
 import tempfile
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
@@ -35,8 +36,7 @@ class Chaos(Struct, frozen=True, kw_only=True):
 def run(seed: int, faults: Faults, chaos: Chaos, *, steps: int = STEPS) -> Outcome:
     """Let a fleet and four readers live, then let the network heal and compare."""
     rng = random.Random(seed)  # noqa: S311  a test's
-    with tempfile.TemporaryDirectory() as folder:
-        world = World(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, closing(World(Path(folder))) as world:
         readers = [Reader(world, selector, rng, faults) for selector in SELECTORS]
         met: Counter[str] = Counter()
         for _ in range(steps):
@@ -56,7 +56,6 @@ def run(seed: int, faults: Faults, chaos: Chaos, *, steps: int = STEPS) -> Outco
                 diverged.append(difference)
             met += reader.met
         resyncs = sum((r.resyncs + r.follower.resyncs for r in readers), Counter[str]())
-        world.close()
     return Outcome(diverged, met, resyncs)
 
 

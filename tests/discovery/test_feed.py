@@ -1,6 +1,7 @@
 """A registry's feed: who waits is told, once, together with others, and not too often."""
 
 import asyncio
+import sqlite3
 import time
 from contextlib import aclosing
 from typing import Any
@@ -10,6 +11,8 @@ from msgspec import structs
 from tests.discovery.support import held, in_a_loop, opened, put, readers
 
 from meshaccel import AgentRegistry, Declaration, FeedSettings
+from meshaccel.db import changes
+from meshaccel.db.changes import Head
 from meshaccel.discovery.protocol import Changes, ChangesRequest, DigestRequest, Gone, Upsert
 from meshaccel.errors import DatabaseError, InvalidRequestError, TooManyReadersError
 
@@ -256,3 +259,33 @@ async def test_selectors_have_their_own_hashes() -> None:
         assert len({digest.buckets for digest in digests}) == 3
         with pytest.raises(InvalidRequestError, match="colour"):
             await registry.feed.changes(ChangesRequest(selector="colour=red"))
+
+
+def test_a_read_that_was_overtaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hash of a selection goes with the transaction that it is told with."""
+
+    @in_a_loop
+    async def run() -> None:
+        async with opened() as registry:
+            await put(registry, "a", namespace="eu")
+            request = ChangesRequest(selector="namespace=eu")
+            answers = registry.feed._answers
+            original = changes.head
+            overtaken: list[Head] = []
+
+            def head(conn: sqlite3.Connection) -> Head:
+                seen = original(conn)
+                if not overtaken:
+                    overtaken.append(seen)
+                    # As if this transaction had begun before the last change.
+                    answers.changes(conn, request)
+                    return structs.replace(seen, revision=seen.revision - 1)
+                return seen
+
+            monkeypatch.setattr(changes, "head", head)
+            answer = await registry.feed.changes(request)
+            assert overtaken
+            assert isinstance(answer, Changes)
+            assert (answer.to, len(answer.items)) == (1, 1)
+
+    run()

@@ -106,7 +106,7 @@ class World:
         feed.prepare(self.conn)
         self.now_us = 1_000_000
         self.server = self._served()
-        self.replica = self.server
+        self.replica = Server(self.copied().conn, self.epoch)
         self.backup = self.copied()
 
     def close(self) -> None:

@@ -2,16 +2,20 @@
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import msgspec
 
 from meshaccel.db.database import Database
 from meshaccel.discovery.protocol import Changes, ChangesRequest, Digest, DigestRequest, Gone
 from meshaccel.errors import TooManyReadersError
-from meshaccel.registry.feed_answers import FeedAnswers
+from meshaccel.registry.feed_answers import FeedAnswers, OutdatedReadError
 from meshaccel.registry.settings import FeedSettings
+
+T = TypeVar("T")
 
 READERS_PER_S = 50
 """Readers that begin a snapshot in a second, when all have to."""
@@ -86,7 +90,7 @@ class Feed:
             InvalidRequestError: the selector is malformed.
             DatabaseError: the database cannot serve it now.
         """
-        digest = await self._database.read(lambda conn: self._answers.digest(conn, request))
+        digest = await self._read(lambda conn: self._answers.digest(conn, request))
         self._database.carrier.told(digest.revision)
         return digest
 
@@ -150,7 +154,7 @@ class Feed:
         reading = self._shared.get(key)
         if reading is None:
             shared = self._shared
-            reading = asyncio.create_task(self._read(request))
+            reading = asyncio.create_task(self._read_changes(request))
             if len(shared) >= MAX_SHARED:
                 del shared[next(iter(shared))]
             shared[key] = reading
@@ -158,8 +162,16 @@ class Feed:
         # A reader that gives up does not take the answer away from the others.
         return await asyncio.shield(reading)
 
-    async def _read(self, request: ChangesRequest) -> Changes | Gone:
-        answer = await self._database.read(lambda conn: self._answers.changes(conn, request))
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        while True:
+            try:
+                return await self._database.read(work)
+            except OutdatedReadError:
+                # Transactions only get newer: the next one will do.
+                continue
+
+    async def _read_changes(self, request: ChangesRequest) -> Changes | Gone:
+        answer = await self._read(lambda conn: self._answers.changes(conn, request))
         self._database.carrier.told(answer.revision if isinstance(answer, Gone) else answer.to)
         if isinstance(answer, Gone):
             spread_s = min(MAX_SPREAD_S, self._readers / READERS_PER_S)

@@ -31,6 +31,10 @@ READ_TOGETHER = 64
 """Documents that are read by one statement."""
 
 
+class OutdatedReadError(Exception):
+    """Another thread has read later, and summed up more than this transaction sees: read again."""
+
+
 class Selected:
     """The hashes of the agents that a selector selects, as of a revision."""
 
@@ -65,6 +69,7 @@ class FeedAnswers:
 
         Raises:
             InvalidRequestError: its selector is malformed.
+            OutdatedReadError: this transaction is too old for it.
         """
         selector = Selector.parse(request.selector)
         head = changes.head(conn)
@@ -105,6 +110,7 @@ class FeedAnswers:
 
         Raises:
             InvalidRequestError: the selector is malformed.
+            OutdatedReadError: this transaction is too old for it.
         """
         selector = Selector.parse(request.selector)
         head = changes.head(conn)
@@ -144,12 +150,11 @@ class FeedAnswers:
         # No Python code of others runs under the lock, only statements on this connection.
         with self._lock:
             selected = self._selected.get(key)
-            if selected is None or not head.floor <= selected.revision <= head.revision:
-                # Unknown, or too old to be brought up to date, or newer than this transaction.
-                newer = selected is not None and selected.revision > head.revision
-                selected = Selected()
-                if not newer:
-                    self._selected[key] = selected
+            if selected is not None and selected.revision > head.revision:
+                raise OutdatedReadError
+            if selected is None or selected.revision < head.floor:
+                # Unknown, or too old to be brought up to date.
+                selected = self._selected[key] = Selected()
             self._selected.move_to_end(key)
             selected.advance(selector, changes.rows(conn, selected.revision), head.revision)
             while len(self._selected) > self._max_selectors:
