@@ -27,7 +27,11 @@
     ├── CacheError                     a call of a cache that makes no sense; it changed nothing
     │   ├── CacheNameError (TypeError)     a key or tag is not exactly str
     │   ├── CacheOptionError (ValueError)  an option is out of its range
-    │   └── ForeignFlightError (ValueError) a flight is that of another cache
+    │   ├── ForeignFlightError (ValueError) a flight is that of another cache
+    │   ├── SecondLevelError           the second level cannot be used now
+    │   ├── CodecError (ValueError)    a value has no payload, or a payload is not one of ours
+    │   ├── FetchTimeoutError (TimeoutError) a value was not fetched in time
+    │   └── FetchCancelledError        fetching a value was cancelled from within
     ├── DatabaseError                  the database cannot serve this request now
     │   ├── DatabaseInUseError         another registry has the file open
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
@@ -346,6 +350,37 @@ class ForeignFlightError(CacheError, ValueError):
 
     def __str__(self) -> str:
         return "the flight was begun by another cache"
+
+
+class SecondLevelError(CacheError):
+    """The second level of a cache cannot be used now."""
+
+
+class CodecError(CacheError, ValueError):
+    """A value cannot be expressed by a codec, or a payload was not written by it."""
+
+
+class FetchTimeoutError(CacheError, TimeoutError):
+    """A value was not fetched within the hard timeout, and there is no old one to serve."""
+
+    def __init__(self, key: str, seconds: float) -> None:
+        super().__init__(key, seconds)
+        self.key = key
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"{self.key}: not fetched within {self.seconds} seconds"
+
+
+class FetchCancelledError(CacheError):
+    """A function that fetches a value raised CancelledError, which nobody asked for."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.key}: fetching was cancelled from within"
 
 
 class DatabaseError(MeshAccelError):

@@ -7,7 +7,7 @@ key, was noted with a later number: no clocks, no sets of keys, one round trip.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -94,10 +94,29 @@ class Level2(Protocol):
         """Let go of connections. The store itself stays."""
 
 
+class Codec(Protocol):
+    """Turns values into what a second level stores."""
+
+    def encode(self, value: Any, /) -> bytes:
+        """Return the payload of a value.
+
+        Raises:
+            CodecError: It cannot be expressed.
+        """
+
+    def decode(self, payload: bytes, /) -> Any:
+        """Return the value of a payload.
+
+        Raises:
+            CodecError: It was written by something else. To a cache this is a miss.
+        """
+
+
 class Invalidation(Struct, frozen=True):
     """What a backplane tells the other nodes."""
 
-    version: Version
+    version: Version | None
+    """None: there is no second level, or it could not be asked. Says nothing about gaps."""
     keys: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
@@ -111,8 +130,12 @@ class Backplane(Protocol):
     everything in its first level for unverified until the second level says otherwise.
     """
 
+    @property
+    def hearing(self) -> bool:
+        """Whether messages arrive now. Changes before the listener's ``lost`` is called."""
+
     async def publish(self, invalidation: Invalidation) -> None:
-        """Tell the other nodes."""
+        """Tell the other nodes; this one does not hear of it."""
 
     def subscribe(self, listener: "BackplaneListener") -> None:
         """Be told from now on. Called from the event loop of the backplane."""
