@@ -7,7 +7,7 @@ key, was noted with a later number: no clocks, no sets of keys, one round trip.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -21,6 +21,10 @@ class Version(Struct, frozen=True, order=True):
 
     incarnation: bytes
     number: int
+
+
+UNKNOWN: Final = Version(b"", 0)
+"""The version of a second level that cannot be asked now. Nothing can be stored with it."""
 
 
 class Wanted(Struct, frozen=True):
@@ -115,8 +119,8 @@ class Codec(Protocol):
 class Invalidation(Struct, frozen=True):
     """What a backplane tells the other nodes."""
 
-    version: Version | None
-    """None: there is no second level, or it could not be asked. Says nothing about gaps."""
+    version: Version
+    """``UNKNOWN`` if there is no second level, or it could not say: tells nothing of gaps."""
     keys: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
@@ -131,8 +135,8 @@ class Backplane(Protocol):
     """
 
     @property
-    def hearing(self) -> bool:
-        """Whether messages arrive now. Changes before the listener's ``lost`` is called."""
+    def connected(self) -> bool:
+        """Whether messages arrive now. Changes before ``lost`` is called."""
 
     async def publish(self, invalidation: Invalidation) -> None:
         """Tell the other nodes; this one does not hear of it."""
