@@ -2,6 +2,8 @@
 
 from collections.abc import (
     Callable,
+    Coroutine,
+    Generator,
     ItemsView,
     Iterable,
     Iterator,
@@ -10,12 +12,13 @@ from collections.abc import (
     Sequence,
     ValuesView,
 )
-from types import GenericAlias
+from types import GenericAlias, TracebackType
 from typing import (
     Any,
     Final,
     Generic,
     Literal,
+    Never,
     Self,
     SupportsIndex,
     TypeAlias,
@@ -35,9 +38,11 @@ __all__ = [
     "MetadataPool",
     "MetadataStats",
     "MetadataView",
+    "Ready",
     "RowGrouper",
     "TagCache",
     "__version__",
+    "ready",
     "restore_metadata",
 ]
 
@@ -387,6 +392,7 @@ def restore_metadata(packed: bytes, /) -> Any:
     """
 
 _V = TypeVar("_V")
+_V_co = TypeVar("_V_co", covariant=True)
 _D = TypeVar("_D")
 
 @final
@@ -539,6 +545,51 @@ class TagCache(Generic[_V]):
     def __contains__(self, key: str, /) -> bool: ...
     def __len__(self) -> int: ...
     def __class_getitem__(cls, key: object) -> GenericAlias: ...
+
+@final
+class Ready(Coroutine[Any, Any, _V_co]):
+    """An awaitable that has its value already. ``ready`` makes them.
+
+    To await it never suspends, so nothing else runs meanwhile and it cannot be cancelled. It may
+    be awaited any number of times, also not at all. To ``gather``, ``wait_for`` and
+    ``create_task`` it is a coroutine.
+    """
+
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+    def __await__(self) -> Generator[Any, Any, _V_co]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Never:
+        """Raise ``StopIteration`` with the value, as a coroutine does that returns it."""
+
+    def send(self, value: Any, /) -> Never:
+        """Raise ``StopIteration`` with the value, as a coroutine does that returns it."""
+
+    @overload
+    def throw(
+        self,
+        typ: type[BaseException],
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+        /,
+    ) -> Never: ...
+    @overload
+    def throw(
+        self, typ: BaseException, val: None = None, tb: TracebackType | None = None, /
+    ) -> Never:
+        """Raise what is given. The value stays."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+def ready(value: _V, /) -> Ready[_V]:
+    """Return an awaitable of ``value``, for a fraction of the cost of a coroutine.
+
+    ::
+
+        def get(self, key: str) -> Awaitable[Page]:
+            page = self.cache.get(key)
+            return self.read(key) if page is None else ready(page)
+    """
 
 @final
 class Flight:
