@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from meshaccel.cache.context import FetchContext
 from meshaccel.cache.counters import Counters
 from meshaccel.cache.fetches import Fetch, Outcome
-from meshaccel.cache.first_level import Failed, FirstLevel, Guard, Kept
+from meshaccel.cache.first_level import FirstLevel, Guard, Kept
 from meshaccel.cache.level2 import UNKNOWN, StoredEntry, Version
 from meshaccel.cache.policy import Policy
 from meshaccel.cache.second_level import SecondLevel
@@ -93,7 +93,6 @@ class Arrivals(Generic[V]):
     def failed(self, fetch: Fetch[V], error: Exception, old: Kept[V] | None, wish: Wish) -> Outcome:
         """Return the old value if there is one that may be served, else the error."""
         policy, guard, key = wish.policy, fetch.guard, fetch.key
-        self._counters.fetch_errors += 1
         now = self._clock.monotonic()
         if old is not None and old.spare(policy, now) and not guard.forbidden(old.tags, key):
             old.retry_at = now + policy.retry_after
@@ -108,9 +107,7 @@ class Arrivals(Generic[V]):
         """Return what is to be stored for a value that is set."""
         return self._kept(value, wish.tags, wish.ttl, wish.policy, None)
 
-    def entry(
-        self, kept: Kept[V], ttl: float, keep: float, version: Version
-    ) -> StoredEntry | None:
+    def entry(self, kept: Kept[V], ttl: float, keep: float, version: Version) -> StoredEntry | None:
         """Return a value as the second level stores it; None if it cannot."""
         payload = self._second.encode(kept.value)
         if payload is None:
@@ -125,11 +122,6 @@ class Arrivals(Generic[V]):
             validator=kept.validator,
         )
 
-    def old(self, key: str) -> Kept[V] | None:
-        """Return what may be left of a key."""
-        old = self._first.find_old(key)
-        return None if isinstance(old, Failed) else old
-
     def _kept(
         self, value: V, tags: frozenset[str], ttl: float, policy: Policy, validator: str | None
     ) -> Kept[V]:
@@ -139,9 +131,7 @@ class Arrivals(Generic[V]):
         trusted = min(ttl, policy.l1_ttl, self._trust())
         return Kept(value, tags, now + trusted, now + ttl, validator)
 
-    def _store(
-        self, key: str, kept: Kept[V], guard: Guard, *, keep: float, policy: Policy
-    ) -> bool:
+    def _store(self, key: str, kept: Kept[V], guard: Guard, *, keep: float, policy: Policy) -> bool:
         eager = 1.0 if policy.eager is None else policy.eager
         return self._first.store(key, kept, guard, keep=keep, eager=eager)
 

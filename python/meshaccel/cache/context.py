@@ -1,6 +1,5 @@
 """What a function that fetches a value is told, and may tell."""
 
-import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Generic, TypeVar
@@ -95,8 +94,6 @@ def _wants_argument(function: Callable[..., Any]) -> bool:
 
 
 def _signature_wants_argument(function: Callable[..., Any]) -> bool:
-    if isinstance(function, functools.partial) and not function.args and not function.keywords:
-        return _wants_argument(function.func)
     parameters = inspect.signature(function).parameters.values()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return any(

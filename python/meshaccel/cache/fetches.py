@@ -44,7 +44,7 @@ class Fetch(Generic[V]):
     """
 
     __slots__ = (
-        "_abandoned", "_outcome", "_process", "_waiters", "guard", "in_background", "key", "loop",
+        "_outcome", "_process", "_waiters", "abandoned", "guard", "in_background", "key", "loop",
         "stop", "tags",
     )  # fmt: skip
 
@@ -61,12 +61,13 @@ class Fetch(Generic[V]):
         self._process = os.getpid()
         self._waiters: dict[Waiter, None] = {}
         self._outcome: Outcome | None = None
-        self._abandoned = False
+        self.abandoned = False
+        """Nobody waits, and nobody can join any more."""
 
     def joinable(self, tags: frozenset[str]) -> bool:
         """Whether someone who comes now, and knows of these tags, may share its outcome."""
         return (
-            not self._abandoned
+            not self.abandoned
             and tags <= self.tags
             # What was invalidated before this caller came must not reach it.
             and not self.guard.outdated(self.tags, self.key)
@@ -84,7 +85,7 @@ class Fetch(Generic[V]):
         if self._outcome is not None:
             self._waiters.pop(waiter, None)
             _wake(waiter, self._outcome, loop)
-        elif self._abandoned:
+        elif self.abandoned:
             self._waiters.pop(waiter, None)
             _wake(waiter, Outcome(again=True), loop)
         return waiter
@@ -92,9 +93,10 @@ class Fetch(Generic[V]):
     def leave(self, waiter: Waiter) -> None:
         """Wait no longer. The last one who leaves stops the fetch."""
         self._waiters.pop(waiter, None)
-        if self._waiters or self.in_background or self._outcome is not None:
+        settled = self._outcome is not None
+        if self._waiters or self.in_background or settled or self.abandoned:
             return
-        self._abandoned = True
+        self.abandoned = True
         # Someone in another thread who joined in this moment is told to try again.
         self._tell_all(Outcome(again=True))
         if self.stop is not None:
@@ -154,7 +156,6 @@ class Fetches(Generic[V]):
         """Let nobody join it from now on."""
         if self._by_key.get(fetch.key) is fetch:
             self._by_key.pop(fetch.key, None)
-
 
 
 class Tasks:

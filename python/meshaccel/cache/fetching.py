@@ -1,18 +1,19 @@
-"""Reads of single keys that the first level cannot answer at once."""
+"""Reads that the first level cannot answer at once."""
 
 import asyncio
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
 from typing import Generic, TypeVar
 
 from meshaccel.cache.arrivals import Wish
-from meshaccel.cache.context import Fetcher
+from meshaccel.cache.context import FetchContext, Fetcher, call, exact_tags
 from meshaccel.cache.fetches import Fetch, Outcome
 from meshaccel.cache.first_level import Failed, Kept
 from meshaccel.cache.level2 import UNKNOWN, Wanted
 from meshaccel.cache.parts import Parts
-from meshaccel.cache.run import Run
+from meshaccel.cache.run import Run, Source
 
 V = TypeVar("V")
 D = TypeVar("D")
@@ -37,110 +38,167 @@ class Fetching(Generic[V]):
         self._first = parts.first
         self._counters = parts.counters
 
-    async def read(self, key: str, fetch: Fetcher[V] | None, wish: Wish, default: D) -> V | D:
-        """Return a value that the first level does not serve unasked."""
-        old = self._first.find_old(key)
-        verdict = self.verdict(old, wish, fetches=fetch is not None)
-        if isinstance(old, Kept) and verdict is not Verdict.ASK:
-            if fetch is not None and verdict is Verdict.REFRESH:
-                self._refresh(key, fetch, wish)
-            return old.value
-        if fetch is None:
-            return await self._look_up(key, wish, default)
-        if isinstance(old, Failed):
-            self._counters.negative_hits += 1
-            # Each time that it is raised would otherwise add to the traceback.
-            raise old.error.with_traceback(None)
-        return await self._fetched(key, fetch, wish)
+    async def read(self, keys: Sequence[str], source: Source[V] | None, wish: Wish) -> dict[str, V]:
+        """Return the values of keys that the first level does not serve unasked.
 
-    def verdict(self, old: Kept[V] | Failed | None, wish: Wish, *, fetches: bool) -> Verdict:
-        """Say what to do with what the first level knows of a key."""
-        if not isinstance(old, Kept):
+        Without a source, only those of the second level are looked for. Keys that do not exist
+        are left out.
+        """
+        found: dict[str, V] = {}
+        asked, old = [], []
+        for key in keys:
+            known = self._first.find_old(key)
+            verdict = self._verdict(known, wish, fetches=source is not None)
+            if isinstance(known, Kept) and verdict is not Verdict.ASK:
+                found[key] = known.value
+                if verdict is Verdict.REFRESH:
+                    old.append(key)
+            elif isinstance(known, Failed) and source is not None:
+                self._counters.negative_hits += 1
+                # Each time that it is raised would otherwise add to its traceback.
+                raise known.error.with_traceback(None)
+            else:
+                asked.append(key)
+        if source is not None and old:
+            self._refresh(old, source, wish)
+        if asked:
+            more = (
+                self._look_up(asked, wish) if source is None else self._fetched(asked, source, wish)
+            )
+            found.update(await more)
+        return found
+
+    def _verdict(self, known: Kept[V] | Failed | None, wish: Wish, *, fetches: bool) -> Verdict:
+        if not isinstance(known, Kept):
             return Verdict.ASK
         policy, now = wish.policy, self._parts.clock.monotonic()
-        if old.fresh(now):
-            return Verdict.REFRESH if old.left(now) <= not_enough(wish) else Verdict.SERVE
-        if fetches and old.retry_at > now and old.spare(policy, now):
+        if known.fresh(now):
+            return Verdict.REFRESH if known.left(now) <= due(wish) else Verdict.SERVE
+        if fetches and known.retry_at > now and known.spare(policy, now):
             self._counters.failed_safe += 1
             return Verdict.SERVE
-        if fetches and old.stale(policy, now):
+        if fetches and known.stale(policy, now):
             self._counters.stale += 1
             return Verdict.REFRESH
         return Verdict.ASK
 
-    async def _look_up(self, key: str, wish: Wish, default: D) -> V | D:
+    async def _look_up(self, keys: Sequence[str], wish: Wish) -> dict[str, V]:
         """Look in the second level only. Stores that can, ask for several keys at once."""
-        parts = self._parts
-        if parts.second.store is None:
-            return default
+        second, found = self._parts.second, dict[str, V]()
+        if second.store is None:
+            return found
         guard = self._first.guard()
         try:
-            version, (entry,) = await parts.second.find([Wanted(key, tuple(wish.tags))])
-            kept = None if entry is None else parts.arrivals.promote(key, entry, wish, guard)
-            if kept is not None and kept.left(parts.clock.monotonic()) > 0:
-                self._counters.l2_hits += 1
-                return kept.value
-            self._counters.l2_misses += version != UNKNOWN
-            return default
+            version, entries = await second.find([Wanted(key, tuple(wish.tags)) for key in keys])
+            now = self._parts.clock.monotonic()
+            for key, entry in zip(keys, entries, strict=True):
+                if entry is not None:
+                    kept = self._parts.arrivals.promote(key, entry, wish, guard)
+                    if kept is not None and kept.left(now) > 0:
+                        found[key] = kept.value
+            self._counters.l2_hits += len(found)
+            self._counters.l2_misses += len(keys) - len(found) if version != UNKNOWN else 0
+            return found
         finally:
             guard.end()
 
-    async def _fetched(self, key: str, function: Fetcher[V], wish: Wish) -> V:
-        make = partial(self._make, key, wish)
-        while True:
+    async def _fetched(self, keys: Sequence[str], source: Source[V], wish: Wish) -> dict[str, V]:
+        found: dict[str, V] = {}
+        while keys:
             epoch = self._first.epoch
-            fetch, is_new = self._parts.fetches.enter(key, wish.tags, make)
-            waiter = fetch.join()
-            if is_new:
-                self._start(fetch, function, wish, enough=0.0)
-            else:
-                self._counters.joined += 1
+            fetches, new = self._entered(keys, wish, in_background=False)
+            joined = [(fetch, fetch.join()) for fetch in fetches]
+            if new:
+                Run(self._parts, new, source, wish, enough=0.0).start()
+            self._counters.joined += len(joined) - len(new)
             try:
-                outcome = await waiter
-            except asyncio.CancelledError:
-                fetch.leave(waiter)
-                raise
-            if counts(outcome, fetch, epoch):
-                return result(outcome)
+                outcomes = [await waiter for _, waiter in joined]
+            finally:
+                for fetch, waiter in joined:
+                    fetch.leave(waiter)
+            keys = []
+            for fetch, outcome in zip(fetches, outcomes, strict=True):
+                if unfit(outcome, fetch, epoch, is_ours=fetch in new):
+                    keys.append(fetch.key)
+                elif outcome.error is not None:
+                    raise outcome.error.with_traceback(outcome.trace)
+                elif outcome.found:
+                    found[fetch.key] = outcome.value
+        return found
 
-    def _refresh(self, key: str, function: Fetcher[V], wish: Wish) -> None:
+    def _refresh(self, keys: Sequence[str], source: Source[V], wish: Wish) -> None:
         """Fetch in the background, unless that is being done, or the cache was closed."""
         if self._parts.closed:
             return
-        make: Callable[[], Fetch[V]] = partial(self._make, key, wish, in_background=True)
-        fetch, is_new = self._parts.fetches.enter(key, wish.tags, make)
-        if is_new:
-            self._counters.refreshed += 1
-            self._start(fetch, function, wish, enough=not_enough(wish))
+        _, new = self._entered(keys, wish, in_background=True)
+        self._counters.refreshed += len(new)
+        if new:
+            Run(self._parts, new, source, wish, enough=due(wish)).start()
 
-    def _make(self, key: str, wish: Wish, *, in_background: bool = False) -> Fetch[V]:
+    def _entered(
+        self, keys: Sequence[str], wish: Wish, *, in_background: bool
+    ) -> tuple[list[Fetch[V]], list[Fetch[V]]]:
+        """Return the fetches of the keys, and which of them have to be started."""
+        fetches, new = [], []
+        for key in keys:
+            make = partial(self._make, key, wish, in_background=in_background)
+            fetch, is_new = self._parts.fetches.enter(key, wish.tags, make)
+            fetches.append(fetch)
+            if is_new:
+                new.append(fetch)
+        return fetches, new
+
+    def _make(self, key: str, wish: Wish, *, in_background: bool) -> Fetch[V]:
         return Fetch(key, wish.tags, self._first.guard(), in_background=in_background)
 
-    def _start(self, fetch: Fetch[V], function: Fetcher[V], wish: Wish, *, enough: float) -> None:
-        run = Run(self._parts, fetch, function, wish, enough=enough)
-        task = self._parts.tasks.start(run(), f"fetch {fetch.key}")
-        fetch.stop = task.cancel
 
-
-def not_enough(wish: Wish) -> float:
-    """Return the seconds left of a value when it is due for an eager refresh; 0 if never."""
+def due(wish: Wish) -> float:
+    """Return the seconds left of a value when it is due for an eager refresh; 0 if never is."""
     eager = wish.policy.eager
     return 0.0 if eager is None or wish.ttl == float("inf") else (1 - eager) * wish.ttl
 
 
-def counts(outcome: Outcome, fetch: Fetch[V], epoch: int) -> bool:
-    """Whether an outcome is one for who came at ``epoch``, or they have to try again.
+def unfit(outcome: Outcome, fetch: Fetch[V], epoch: int, *, is_ours: bool) -> bool:
+    """Whether who came at ``epoch`` has to try again.
 
-    Who came after something was invalidated must not get what was read before.
+    Who came after something was invalidated must not get what was read before. And that a key
+    does not exist counts only for those who asked together.
     """
     if outcome.again or (outcome.outdated and epoch != fetch.guard.epoch):
-        return False
-    return outcome.found or outcome.error is not None
+        return True
+    return not (outcome.found or outcome.error is not None or is_ours)
 
 
-def result(outcome: Outcome) -> V:  # type: ignore[type-var]
-    """Return the value, or raise the error, as if nobody else had raised it."""
-    if outcome.error is not None:
-        raise outcome.error.with_traceback(outcome.trace)
-    value: V = outcome.value
-    return value
+def single(function: Fetcher[V]) -> Source[V]:
+    """Make a source of a function that fetches one value."""
+
+    async def source(contexts: Sequence[FetchContext[V]]) -> Mapping[str, V]:
+        (context,) = contexts
+        answer = call(function, context)
+        return {context.key: await answer if inspect.isawaitable(answer) else answer}
+
+    return source
+
+
+BulkFetcher = Callable[[list[str]], Awaitable[Mapping[str, V]] | Mapping[str, V]]
+"""Fetches several values; those that it leaves out do not exist."""
+
+
+def bulk(
+    function: BulkFetcher[V], tags_of: Callable[[str, V], Iterable[str]] | None, prefix: str
+) -> Source[V]:
+    """Make a source of a function that fetches several values by keys without the prefix."""
+
+    async def source(contexts: Sequence[FetchContext[V]]) -> Mapping[str, V]:
+        answer = function([context.key.removeprefix(prefix) for context in contexts])
+        values = await answer if inspect.isawaitable(answer) else answer
+        found: dict[str, V] = {}
+        for context in contexts:
+            key = context.key.removeprefix(prefix)
+            if key in values:
+                found[context.key] = value = values[key]
+                if tags_of is not None:
+                    context.tags |= exact_tags(tags_of(key, value))
+        return found
+
+    return source

@@ -40,6 +40,11 @@ class Kept(Generic[V]):
         """Whether it may take the place of an error."""
         return policy.fail_safe > 0 and now < self.fresh_until + policy.fail_safe
 
+    def forget(self) -> None:
+        """Never serve it again."""
+        self.expired = True
+        self.trusted_until = self.fresh_until = self.retry_at = -math.inf
+
     def left(self, now: float) -> float:
         """Return for how many seconds it is fresh; not positive if it is not."""
         return 0.0 if self.expired else self.fresh_until - now
@@ -140,10 +145,6 @@ class FirstLevel(Generic[V]):
     def find_old(self, key: str) -> Kept[V] | Failed | None:
         """Return what is known of a key that has no value to be served unasked."""
         return self.old.get(key)
-
-    def forget_old(self, key: str) -> None:
-        """Drop what is known of a key besides a fresh value."""
-        self.old.delete(key)
 
     def fail(
         self, key: str, error: Exception, tags: Iterable[str], guard: Guard, ttl: float

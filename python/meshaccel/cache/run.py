@@ -1,11 +1,13 @@
-"""One fetch of one key, from its start to its end."""
+"""Fetching some keys, from the start to the end."""
 
 import asyncio
-import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from meshaccel.cache.arrivals import Wish
-from meshaccel.cache.context import FetchContext, Fetcher, call
+from meshaccel.cache.context import FetchContext
 from meshaccel.cache.fetches import Fetch, Outcome
 from meshaccel.cache.first_level import Failed, Kept
 from meshaccel.cache.level2 import UNKNOWN, StoredEntry, Version, Wanted
@@ -14,154 +16,212 @@ from meshaccel.errors import FetchCancelledError, FetchTimeoutError
 
 V = TypeVar("V")
 
+Source = Callable[[Sequence[FetchContext[V]]], Awaitable[Mapping[str, V]]]
+"""Fetches the values of some keys; those that it leaves out do not exist."""
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[V]):
+    """One of the keys."""
+
+    fetch: Fetch[V]
+    old: Kept[V] | None
+    outcome: Outcome = Outcome(again=True)  # noqa: RUF009 - nobody can change it
+    """What those who wait are told if the run is broken off."""
+    entry: StoredEntry | None = None
+    """To be written to the second level."""
+    ended: bool = False
+
 
 class Run(Generic[V]):
-    """Asks the second level, then the function, and stores what they say.
+    """Asks the second level, then the source, and stores what they say.
 
-    It runs in a task of its own, so no caller's cancellation ends it for the others.
+    It runs in a task of its own, so the cancellation of a caller does not end it for others.
 
     Args:
         parts: The cache.
-        fetch: Whom to tell. The guard in it was made before anything is read.
-        function: Fetches the value.
-        wish: What its first caller said.
+        fetches: Whom to tell. Their guards were made before anything is read.
+        source: Fetches what the second level does not have.
+        wish: What the first caller said.
         enough: Seconds that an entry of the second level must have left to count.
     """
 
     def __init__(
-        self, parts: Parts[V], fetch: Fetch[V], function: Fetcher[V], wish: Wish, *, enough: float
+        self,
+        parts: Parts[V],
+        fetches: Sequence[Fetch[V]],
+        source: Source[V],
+        wish: Wish,
+        *,
+        enough: float,
     ) -> None:
         self._parts = parts
-        self._fetch = fetch
-        self._function = function
+        self._jobs = [Job(fetch, self._known(fetch.key)) for fetch in fetches]
+        self._source = source
         self._wish = wish
         self._enough = enough
-        self._outcome = Outcome(again=True)
-        self._entry: StoredEntry | None = None
+        self._task: asyncio.Task[None] | None = None
 
-    async def __call__(self) -> None:
-        """Run it. Whatever happens, those who wait are told."""
+    def start(self) -> None:
+        """Begin, in a task of the running loop."""
+        name = f"fetch {described([job.fetch.key for job in self._jobs])}"
+        self._task = self._parts.tasks.start(self._run(), name)
+        for job in self._jobs:
+            job.fetch.stop = self._stop
+
+    def _stop(self) -> None:
+        """Break off if nobody waits for any of the keys."""
+        if self._task is not None and all(job.ended or job.fetch.abandoned for job in self._jobs):
+            self._task.cancel()
+
+    async def _run(self) -> None:
         try:
-            await self._obtain()
-            if self._entry is not None:
-                # The value is there: whether they go on waiting makes no difference to it.
-                self._fetch.in_background = True
-                if self._parts.background_writes:
-                    self._end()
-                await self._write(self._entry)
+            version = await self._promote()
+            missing = [job for job in self._jobs if not job.ended]
+            if missing:
+                await self._fetch(missing, version)
         except Exception as error:  # noqa: BLE001 - it is raised in those who wait
-            self._outcome = Outcome(error=error, trace=error.__traceback__)
+            for job in self._jobs:
+                job.outcome = Outcome(error=error, trace=error.__traceback__)
         finally:
-            self._end()
+            for job in self._jobs:
+                self._end(job)
 
-    def _end(self) -> None:
-        self._parts.fetches.discard(self._fetch)
-        self._fetch.settle(self._outcome)
-        self._fetch.guard.end()
+    def _end(self, job: Job[V]) -> None:
+        if not job.ended:
+            job.ended = True
+            self._parts.fetches.discard(job.fetch)
+            job.fetch.settle(job.outcome)
+            job.fetch.guard.end()
 
-    async def _obtain(self) -> None:
-        fetch, parts = self._fetch, self._parts
-        old = self._known()
-        version = UNKNOWN
-        if parts.second.store is not None:
-            wanted = Wanted(fetch.key, tuple(fetch.tags))
-            version, (entry,) = await parts.second.find([wanted])
-            if version != UNKNOWN:
-                old = self._promote(entry)
-                if self._outcome.found:
-                    return
-        context = FetchContext(fetch.key, fetch.tags, self._wish.ttl, old)
-        try:
-            value = await self._called(context, old)
-        except Exception as error:  # noqa: BLE001 - it is raised in those who wait
-            self._outcome = parts.arrivals.failed(fetch, error, old, self._wish)
-            return
-        self._accept(value, context, version)
-
-    def _known(self) -> Kept[V] | None:
-        old = self._parts.first.find_old(self._fetch.key)
+    def _known(self, key: str) -> Kept[V] | None:
+        old = self._parts.first.find_old(key)
         return None if isinstance(old, Failed) else old
 
-    def _promote(self, entry: StoredEntry | None) -> Kept[V] | None:
-        """Take what the second level has; return what of it is old.
+    async def _promote(self) -> Version:
+        """Take what the second level has."""
+        if self._parts.second.store is None:
+            return UNKNOWN
+        wanted = [Wanted(job.fetch.key, tuple(job.fetch.tags)) for job in self._jobs]
+        version, entries = await self._parts.second.find(wanted)
+        if version != UNKNOWN:
+            for job, entry in zip(self._jobs, entries, strict=True):
+                self._judge(job, entry)
+        return version
 
-        What it does not have was maybe invalidated by another node, so nor do we any more.
-        """
-        fetch, parts = self._fetch, self._parts
-        kept = None
+    def _judge(self, job: Job[V], entry: StoredEntry | None) -> None:
+        fetch, parts, old = job.fetch, self._parts, job.old
+        job.old = None
         if entry is not None:
-            kept = parts.arrivals.promote(fetch.key, entry, self._wish, fetch.guard)
-        if kept is None:
+            job.old = parts.arrivals.promote(fetch.key, entry, self._wish, fetch.guard)
+        if job.old is None:
             parts.counters.l2_misses += 1
-            parts.first.forget_old(fetch.key)
-            return None
+            if old is not None:  # another node may have invalidated it
+                old.forget()
+            return
         now = parts.clock.monotonic()
-        outdated = fetch.guard.outdated(kept.tags, fetch.key)
-        found = Outcome(kept.value, found=True, outdated=outdated)
-        if kept.left(now) > self._enough:
+        left = job.old.left(now)
+        outdated = fetch.guard.outdated(job.old.tags, fetch.key)
+        found = Outcome(job.old.value, found=True, outdated=outdated)
+        if left > self._enough:
             parts.counters.l2_hits += 1
-            self._outcome = found
-        else:
-            parts.counters.l2_misses += 1
-            if kept.stale(self._wish.policy, now) or kept.left(now) > 0:
-                parts.counters.stale += 1
-                fetch.release(found)
-        return kept
+            job.outcome = found
+            self._end(job)
+            return
+        parts.counters.l2_misses += 1
+        if left > 0:
+            fetch.release(found)
+        elif job.old.stale(self._wish.policy, now):
+            parts.counters.stale += 1
+            fetch.release(found)
 
-    async def _called(self, context: FetchContext[V], old: Kept[V] | None) -> V:
-        """Call the function, within its time.
+    async def _fetch(self, jobs: list[Job[V]], version: Version) -> None:
+        ttl = self._wish.ttl
+        contexts = [FetchContext(job.fetch.key, job.fetch.tags, ttl, job.old) for job in jobs]
+        self._parts.counters.fetches += 1
+        try:
+            values = await self._called(jobs, contexts)
+        except Exception as error:  # noqa: BLE001 - it is raised in those who wait
+            self._parts.counters.fetch_errors += 1
+            for job in jobs:
+                job.outcome = self._parts.arrivals.failed(job.fetch, error, job.old, self._wish)
+            return
+        for job, context in zip(jobs, contexts, strict=True):
+            self._accept(job, context, values, version)
+        await self._write([job for job in jobs if job.entry is not None])
+
+    async def _called(
+        self, jobs: list[Job[V]], contexts: Sequence[FetchContext[V]]
+    ) -> Mapping[str, V]:
+        """Call the source, within its time.
 
         Raises:
             FetchTimeoutError: It took too long.
             FetchCancelledError: It was cancelled, but not by us.
         """
-        parts, policy = self._parts, self._wish.policy
-        parts.counters.fetches += 1
+        policy = self._wish.policy
         timer = None
-        if policy.soft_timeout is not None and old is not None:
+        if policy.soft_timeout is not None and any(job.old is not None for job in jobs):
             loop = asyncio.get_running_loop()
-            timer = loop.call_later(policy.soft_timeout, self._lose_patience, old)
+            timer = loop.call_later(policy.soft_timeout, partial(self._lose_patience, jobs))
         limit = asyncio.timeout(policy.hard_timeout)
         try:
             async with limit:
-                answer = call(self._function, context)
-                return await answer if inspect.isawaitable(answer) else answer
+                return await self._source(contexts)
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            parts.counters.timeouts += 1
-            raise FetchTimeoutError(context.key, policy.hard_timeout or 0.0) from error
+            self._parts.counters.timeouts += 1
+            keys = described([job.fetch.key for job in jobs])
+            raise FetchTimeoutError(keys, policy.hard_timeout or 0.0) from error
         except asyncio.CancelledError as error:
-            if cancelled_from_outside():
+            if self._task is not None and self._task.cancelling():
                 raise
-            raise FetchCancelledError(context.key) from error
+            keys = described([job.fetch.key for job in jobs])
+            raise FetchCancelledError(keys) from error
         finally:
             if timer is not None:
                 timer.cancel()
 
-    def _lose_patience(self, old: Kept[V]) -> None:
-        fetch, now = self._fetch, self._parts.clock.monotonic()
-        if old.spare(self._wish.policy, now) and not fetch.guard.forbidden(old.tags, fetch.key):
-            self._parts.counters.stale += 1
-            outdated = fetch.guard.outdated(old.tags, fetch.key)
-            fetch.release(Outcome(old.value, found=True, outdated=outdated))
+    def _lose_patience(self, jobs: list[Job[V]]) -> None:
+        now = self._parts.clock.monotonic()
+        for job in jobs:
+            old, fetch = job.old, job.fetch
+            if old is None or not old.spare(self._wish.policy, now):
+                continue
+            if not fetch.guard.forbidden(old.tags, fetch.key):
+                self._parts.counters.stale += 1
+                outdated = fetch.guard.outdated(old.tags, fetch.key)
+                fetch.release(Outcome(old.value, found=True, outdated=outdated))
 
-    def _accept(self, value: V, context: FetchContext[V], version: Version) -> None:
-        arrivals = self._parts.arrivals
+    def _accept(
+        self, job: Job[V], context: FetchContext[V], values: Mapping[str, V], version: Version
+    ) -> None:
+        if context.key not in values:
+            outdated = job.fetch.guard.outdated(job.fetch.tags, context.key)
+            job.outcome = Outcome(outdated=outdated)
+            return
         self._parts.counters.not_modified += context.renewed
-        self._outcome, self._entry = arrivals.fetched(
-            self._fetch, value, context, self._wish, version
+        job.outcome, job.entry = self._parts.arrivals.fetched(
+            job.fetch, values[context.key], context, self._wish, version
         )
+        # The value is there: whether anyone goes on waiting makes no difference to it.
+        job.fetch.in_background = True
 
-    async def _write(self, entry: StoredEntry) -> None:
-        """Write to the second level; it may know better."""
-        key = self._fetch.key
-        if not await self._parts.second.write(key, entry):
-            self._parts.first.delete([key])
-            self._outcome = self._outcome._replace(outdated=True)
+    async def _write(self, jobs: list[Job[V]]) -> None:
+        """Write to the second level, which may know better."""
+        if self._parts.background_writes:
+            for job in self._jobs:
+                self._end(job)
+        written = await asyncio.gather(
+            *(self._parts.second.write(job.fetch.key, job.entry) for job in jobs if job.entry)
+        )
+        for job, taken in zip(jobs, written, strict=True):
+            if not taken:
+                self._parts.first.delete([job.fetch.key])
+                job.outcome = job.outcome._replace(outdated=True)
 
 
-def cancelled_from_outside() -> bool:
-    """Whether somebody asked this task to end, or else something that it awaited did."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def described(keys: Sequence[str]) -> str:
+    """Name some keys in one line."""
+    return keys[0] if len(keys) == 1 else f"{keys[0]} and {len(keys) - 1} others"
