@@ -1,6 +1,5 @@
 """Caches to compare with, each as its documentation uses it. Needs the extra ``bench``."""
 
-
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
