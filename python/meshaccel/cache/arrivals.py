@@ -37,7 +37,7 @@ class Arrivals(Generic[V]):
         trust: How long the first level may answer now without asking the second.
     """
 
-    def __init__(  # noqa: PLR0913 - its parts
+    def __init__(
         self,
         first: FirstLevel[V],
         second: SecondLevel[V],

@@ -126,6 +126,6 @@ class Changes(Generic[V]):
             return
         try:
             await backplane.publish(invalidation)
-        except Exception as error:  # noqa: BLE001 - it is another's code, and nothing is lost here
+        except Exception as error:
             self._parts.counters.backplane_errors += 1
             logger.warning("the other nodes could not be told: %s", error, exc_info=error)

@@ -94,7 +94,10 @@ def _wants_argument(function: Callable[..., Any]) -> bool:
 
 
 def _signature_wants_argument(function: Callable[..., Any]) -> bool:
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some builtins, dict for example, do not tell
+        return False
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return any(
         parameter.kind in positional and parameter.default is inspect.Parameter.empty

@@ -103,22 +103,24 @@ class Fetch(Generic[V]):
             with suppress(RuntimeError):  # the loop is closed, and with it the fetch
                 self.loop.call_soon_threadsafe(self.stop)
 
-    def release(self, outcome: Outcome) -> None:
-        """Let those go who wait; the fetch goes on in the background."""
+    def release(self, outcome: Outcome) -> int:
+        """Let those go who wait, and count them; the fetch goes on in the background."""
         self.in_background = True
-        self._tell_all(outcome)
+        return self._tell_all(outcome)
 
     def settle(self, outcome: Outcome) -> None:
         """Tell everyone what has become of it."""
         self._outcome = outcome
         self._tell_all(outcome)
 
-    def _tell_all(self, outcome: Outcome) -> None:
-        here = _running_loop()
+    def _tell_all(self, outcome: Outcome) -> int:
+        here, count = _running_loop(), 0
         while self._waiters:
             for waiter in list(self._waiters):
                 if self._waiters.pop(waiter, self) is None:
                     _wake(waiter, outcome, here)
+                    count += 1
+        return count
 
 
 class Fetches(Generic[V]):

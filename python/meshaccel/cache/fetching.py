@@ -1,6 +1,5 @@
 """Reads that the first level cannot answer at once."""
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto

@@ -8,7 +8,7 @@
     await cache.invalidate_by_tag("agent:a")
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, Self, TypeVar, overload
 
 from meshaccel._native import TagCache, ready
@@ -288,10 +288,9 @@ class HierarchicalCache(Generic[V]):
         return await self._changes.invalidate(tuple(exact_tags(tags)))
 
     async def expire_by_tag(self, *tags: str) -> int:
-        """Let values that carry one of ``tags`` be fetched again; until that works, fail-safe
-        may serve them.
+        """Let values that carry one of ``tags`` be served by fail-safe only.
 
-        In all namespaces. Return how many values of the first level it were.
+        In all namespaces. Return how many values of the first level it were. O(``old_entries``).
         """
         return await self._changes.expire(tuple(exact_tags(tags)))
 

@@ -132,8 +132,7 @@ class Run(Generic[V]):
         if left > 0:
             fetch.release(found)
         elif job.old.stale(self._wish.policy, now):
-            parts.counters.stale += 1
-            fetch.release(found)
+            parts.counters.stale += fetch.release(found)
 
     async def _fetch(self, jobs: list[Job[V]], version: Version) -> None:
         ttl = self._wish.ttl
@@ -190,9 +189,9 @@ class Run(Generic[V]):
             if old is None or not old.spare(self._wish.policy, now):
                 continue
             if not fetch.guard.forbidden(old.tags, fetch.key):
-                self._parts.counters.stale += 1
                 outdated = fetch.guard.outdated(old.tags, fetch.key)
-                fetch.release(Outcome(old.value, found=True, outdated=outdated))
+                patience = Outcome(old.value, found=True, outdated=outdated)
+                self._parts.counters.stale += fetch.release(patience)
 
     def _accept(
         self, job: Job[V], context: FetchContext[V], values: Mapping[str, V], version: Version
