@@ -1,6 +1,7 @@
 """The compiled half of meshaccel. Import the public faces instead (``meshaccel.grouping``)."""
 
 from collections.abc import (
+    Awaitable,
     Callable,
     Coroutine,
     Generator,
@@ -15,10 +16,12 @@ from collections.abc import (
 from types import GenericAlias, TracebackType
 from typing import (
     Any,
+    Concatenate,
     Final,
     Generic,
     Literal,
     Never,
+    ParamSpec,
     Self,
     SupportsIndex,
     TypeAlias,
@@ -394,6 +397,7 @@ def restore_metadata(packed: bytes, /) -> Any:
 _V = TypeVar("_V")
 _V_co = TypeVar("_V_co", covariant=True)
 _D = TypeVar("_D")
+_P = ParamSpec("_P")
 
 @final
 class TagCache(Generic[_V]):
@@ -525,12 +529,34 @@ class TagCache(Generic[_V]):
     def flight(self) -> Flight:
         """Begin a flight, to be used in ``with``, before the first read of a computation."""
 
+    def reader(
+        self, on_miss: Callable[Concatenate[str, _P], Awaitable[_V]], /
+    ) -> Callable[Concatenate[str, _P], Awaitable[_V]]:
+        """Return a function of a key that is to be awaited, and of whatever else.
+
+        It returns ``ready(value)`` if there is a value of the key, in a single native call, and
+        else what ``on_miss`` returns of the same arguments. Counts as ``get`` does. A key that
+        is passed by keyword is not looked up.
+
+        Raises:
+            CacheNameError: The key is not exactly a str.
+        """
+
     @property
     def epoch(self) -> int:
         """A number that every invalidation, deletion and ``set`` outside of flights raises."""
 
     def keys(self) -> list[str]:
         """Return the keys: newcomers, then the others, each in the order they would leave in."""
+
+    def keys_by_tag(self, tag: str, /) -> list[str]:
+        """Return the keys of the entries that carry ``tag``: those an invalidation would count.
+
+        In no order. O(entries of the tag).
+
+        Raises:
+            CacheNameError: ``tag`` is not exactly a str.
+        """
 
     def stats(self) -> CacheStats:
         """Return counts since the start, and what there is now."""

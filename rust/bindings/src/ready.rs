@@ -3,9 +3,9 @@
 //!
 //! `CPython` 3.11 asks `am_send` for the value, which costs next to nothing. Since 3.12 `await`
 //! asks `tp_iternext` instead and takes the value from a `StopIteration`. To make one costs as
-//! much as a coroutine, so one is used again and again: a spare.
+//! much as a coroutine, so the instance that died last is used again, and its exception with it.
 
-mod spare;
+mod carrier;
 
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
@@ -23,7 +23,13 @@ struct Ready {
     value: *mut PyObject,
     /// The exception that carries the value to who awaits it, or null.
     carrier: *mut PyObject,
+    /// Whether the carrier was raised since this was made.
+    was_raised: bool,
 }
+
+/// The instance that died last, or null: a carrier is all that it owns. Read and written under
+/// the GIL, hence not swapped.
+static SPARE: AtomicPtr<PyObject> = AtomicPtr::new(null_mut());
 
 /// The class `Ready`; null until the module was loaded.
 static CLASS: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(null_mut());
@@ -31,7 +37,7 @@ static CLASS: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(null_mut());
 /// Add the class and the function to the module.
 pub fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
-    spare::prepare(py)?;
+    carrier::prepare(py)?;
     let class = make_class(py)?;
     module.add("Ready", &class)?;
     CLASS.store(class.into_ptr().cast(), Ordering::Relaxed);
@@ -95,15 +101,38 @@ fn make_class(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 // instances of the class, which own their two references. None of them panics.
 
 unsafe extern "C" fn ready(_module: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
-    // SAFETY: see above. A new instance is shown to the collector only when it is complete.
+    // SAFETY: see above.
     unsafe {
-        let this = ffi::PyObject_GC_New::<Ready>(CLASS.load(Ordering::Relaxed));
-        if !this.is_null() {
-            ffi::Py_INCREF(value);
-            (*this).value = value;
-            (*this).carrier = null_mut();
-            ffi::PyObject_GC_Track(this.cast());
-        }
+        ffi::Py_INCREF(value);
+        make(value)
+    }
+}
+
+/// Return a new instance, or null with an error set. May run the garbage collector.
+///
+/// # Safety
+/// The GIL is held, the module was loaded, and the caller gives away a reference to the value.
+pub unsafe fn make(value: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as promised. The memory of the spare is that of an instance. A new instance is
+    // shown to the collector only when it is complete.
+    unsafe {
+        let class = CLASS.load(Ordering::Relaxed);
+        let spare = SPARE.load(Ordering::Relaxed);
+        let this = if spare.is_null() {
+            let new = ffi::PyObject_GC_New::<Ready>(class);
+            if new.is_null() {
+                ffi::Py_DECREF(value);
+                return null_mut();
+            }
+            (*new).carrier = null_mut();
+            new
+        } else {
+            SPARE.store(null_mut(), Ordering::Relaxed);
+            ffi::PyObject_Init(spare, class).cast()
+        };
+        (*this).value = value;
+        (*this).was_raised = false;
+        ffi::PyObject_GC_Track(this.cast());
         this.cast()
     }
 }
@@ -129,15 +158,19 @@ unsafe extern "C" fn send_quickly(
 }
 
 unsafe extern "C" fn next(this: *mut PyObject) -> *mut PyObject {
-    // SAFETY: see above. An exception made for an earlier `await` of this object carries the same
-    // value.
+    // SAFETY: see above. Nobody knows of a carrier that was not raised yet.
     unsafe {
         let this = this.cast::<Ready>();
-        if (*this).carrier.is_null() {
-            (*this).carrier = spare::carry((*this).value);
+        if (*this).was_raised {
+            ffi::Py_XDECREF(std::mem::replace(&mut (*this).carrier, null_mut()));
         }
-        if !(*this).carrier.is_null() {
-            spare::raise((*this).carrier);
+        if (*this).carrier.is_null() {
+            (*this).carrier = carrier::new();
+        }
+        let carrier = (*this).carrier;
+        if !carrier.is_null() && carrier::load(carrier, (*this).value) {
+            (*this).was_raised = true;
+            carrier::raise(carrier);
         }
     }
     null_mut()
@@ -221,15 +254,26 @@ unsafe extern "C" fn clear(this: *mut PyObject) -> c_int {
 }
 
 unsafe extern "C" fn dealloc(this: *mut PyObject) {
-    // SAFETY: see above, and this is the last use of the instance. What it owned is dropped when
-    // it is no more to be found, since that may run foreign code.
+    // SAFETY: see above, and this is the last use of the instance. It is a spare, or is no more,
+    // before what it owned is dropped, since that may run foreign code.
     unsafe {
         ffi::PyObject_GC_UnTrack(this.cast());
         let class = ffi::Py_TYPE(this);
-        let Ready { value, carrier, .. } = *this.cast::<Ready>();
-        ffi::PyObject_GC_Del(this.cast());
-        if !carrier.is_null() {
-            spare::take_back(carrier);
+        let Ready {
+            value,
+            mut carrier,
+            was_raised,
+            ..
+        } = *this.cast::<Ready>();
+        if was_raised && !carrier.is_null() && !carrier::unload(carrier) {
+            ffi::Py_DECREF(std::mem::replace(&mut carrier, null_mut()));
+        }
+        if SPARE.load(Ordering::Relaxed).is_null() {
+            (*this.cast::<Ready>()).carrier = carrier;
+            SPARE.store(this, Ordering::Relaxed);
+        } else {
+            ffi::Py_XDECREF(carrier);
+            ffi::PyObject_GC_Del(this.cast());
         }
         drop_chain(class, value);
         ffi::Py_DECREF(class.cast());
