@@ -337,7 +337,7 @@ class CacheNameError(CacheError, TypeError):
 class CacheOptionError(CacheError, ValueError):
     """An option of a cache or of a call is out of its range."""
 
-    def __init__(self, option: str, wanted: str, value: float) -> None:
+    def __init__(self, option: str, wanted: str, value: object) -> None:
         super().__init__(option, wanted, value)
         self.option = option
         self.wanted = wanted

@@ -218,9 +218,9 @@ def test_many_at_once(store: Store) -> None:
         assert [found and found.payload for found in reading.entries] == [k.encode() for k in keys]
         alone = await asyncio.gather(*(payload(l2, key) for key in keys))
         assert alone == [key.encode() for key in keys]
-        await l2.invalidate([f"t{key}" for key in keys[1:]])
+        await l2.invalidate([f"t{key}" for key in keys[600:]])
         reading = await l2.read([Wanted(key) for key in keys])
-        assert [found is not None for found in reading.entries] == [True] + [False] * 1499
+        assert [found is not None for found in reading.entries] == [True] * 600 + [False] * 900
         await l2.delete(keys)
         assert await payload(l2, "k0") is None
 

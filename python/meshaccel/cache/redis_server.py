@@ -1,0 +1,136 @@
+"""Scripts executed by a Redis or Valkey server, a bounded number at a time."""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
+
+from meshaccel.cache.redis_scripts import Script, Scripts
+from meshaccel.errors import CacheOptionError, SecondLevelError
+
+_ATTEMPTS: Final = 3
+"""The first may find the connection dead, the second the server without the scripts."""
+
+
+class NoRoomError(SecondLevelError):
+    """The server is out of memory; nothing was stored."""
+
+
+class RedisServer:
+    """A namespace on a server.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py has it.
+        namespace: of the keys; without braces, which mean something to a cluster.
+        timeout: seconds to wait for a connection, and for an answer.
+        max_commands: how many may be under way at a time; as many connections are opened at most.
+
+    Raises:
+        CacheOptionError: an option is out of its range.
+    """
+
+    def __init__(self, url: str, *, namespace: str, timeout: float, max_commands: int) -> None:
+        if not namespace or "{" in namespace or "}" in namespace:
+            raise CacheOptionError("namespace", "a name without braces", namespace)
+        if timeout <= 0:
+            raise CacheOptionError("timeout", "above 0", timeout)
+        if max_commands < 1:
+            raise CacheOptionError("max_commands", "at least 1", max_commands)
+        name = namespace.encode("utf-8", "surrogatepass")
+        self.scripts = Scripts(name)
+        self.prefix = b"{" + name + b"}:"
+        self.channel = self.prefix + b"b"
+        self._controls = (self.prefix + b"v", self.prefix + b"d")
+        self._limit = asyncio.Semaphore(max_commands)
+        self._connections: Any = BlockingConnectionPool.from_url(
+            url,
+            max_connections=max_commands,
+            timeout=timeout,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            # What may be repeated, and when, is known here.
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
+        self.client: Redis = Redis(connection_pool=self._connections)
+        self._execute: Any = self.client.execute_command
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def run(
+        self, script: Script, names: Sequence[bytes], arguments: Sequence[bytes | int] = ()
+    ) -> Any:
+        """Execute a script; the namespace is begun if need be.
+
+        Args:
+            script: one of ``scripts``.
+            names: of keys, beside those of the namespace itself.
+            arguments: of the script.
+
+        Raises:
+            NoRoomError: the server is out of memory and the script would need some.
+            SecondLevelError: the server cannot be reached, was too slow, or refused.
+        """
+        self._check_loop()
+        command = ("EVALSHA", script.sha, 2 + len(names), *self._controls, *names, *arguments)
+        failed: Exception = LookupError("the server forgets at once what it is told")
+        async with self._limit:
+            for _ in range(_ATTEMPTS):
+                try:
+                    answer = await self._answer(command)
+                    if answer is not None:
+                        return answer
+                    await self._begin()
+                except OutOfMemoryError as error:
+                    raise NoRoomError(f"no room: {error}") from error
+                except RedisConnectionError as error:
+                    # It may have waited in the pool while the server was restarted.
+                    failed = error
+                except (RedisError, OSError) as error:
+                    raise SecondLevelError(f"{type(error).__name__}: {error}") from error
+        raise SecondLevelError(f"{type(failed).__name__}: {failed}") from failed
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.client.aclose()
+        await self._connections.disconnect()
+
+    async def _answer(self, command: Sequence[str | bytes | int]) -> Any:
+        """Return None if the server does not know the script, or the namespace."""
+        try:
+            return await self._execute(*command)
+        except NoScriptError:
+            return None
+
+    async def _begin(self) -> None:
+        """Let the server look whether the namespace is of its own run, then give it the scripts.
+
+        On one connection, hence to one server, and in this order: one that was started since, on
+        an old copy of the data, is not given scripts by who has not made it look.
+        """
+        connection = await self._connections.get_connection()
+        try:
+            begin = self.scripts.begin
+            incarnation = 1 + secrets.randbelow(2**52)
+            await connection.send_command("EVAL", begin.text, 2, *self._controls, incarnation)
+            await connection.read_response()
+            for script in self.scripts.to_load():
+                await connection.send_command("SCRIPT LOAD", script.text)
+                await connection.read_response()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await self._connections.release(connection)
+
+    def _check_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise SecondLevelError("the connections belong to another event loop")
