@@ -159,13 +159,14 @@ class FirstLevel(Generic[V]):
         return self.fresh.invalidate_by_tag(*tags)
 
     def expire(self, tags: Iterable[str]) -> int:
-        """Leave values to fail-safe; return how many were served until now. O(old entries)."""
-        tags = frozenset(tags)
+        """Leave values to fail-safe; return how many were served until now. O(those)."""
+        tags = tuple(tags)
         count = self.fresh.invalidate_by_tag(*tags)
-        for key in self.old.keys():  # noqa: SIM118 - it is no dict
-            kept = self.old.get(key)
-            if isinstance(kept, Kept) and not tags.isdisjoint(kept.tags):
-                kept.expired = True
+        for tag in tags:
+            for key in self.old.keys_by_tag(tag):
+                kept = self.old.get(key)
+                if isinstance(kept, Kept):
+                    kept.expired = True
         return count
 
     def delete(self, keys: Iterable[str]) -> None:

@@ -106,6 +106,10 @@ class HierarchicalCache(Generic[V]):
         self._fetching = Fetching(parts)
         self._changes = Changes(parts)
         self._peek = self._peeker()
+        if not prefix and parts.copy is None and type(self).get is HierarchicalCache.get:
+            # What `get` does as well, but in one native call if there is a value.
+            missed: Callable[..., Awaitable[V]] = self._get_slowly  # type: ignore[assignment]
+            vars(self)["get"] = parts.first.fresh.reader(missed)
 
     def namespace(self, name: str, policy: Policy | None = None) -> "HierarchicalCache[V]":
         """Return a cache of its own within this one: other keys, same levels, same tags."""
@@ -152,13 +156,18 @@ class HierarchicalCache(Generic[V]):
         return self._peek(key, default)
 
     @overload
-    def get(self, key: str, fetch_fn: None = None) -> Awaitable[V | None]: ...
+    def get(
+        self, key: str, /, fetch_fn: None = None, *, tags: Iterable[str] = ()
+    ) -> Awaitable[V | None]: ...
     @overload
-    def get(self, key: str, fetch_fn: None = None, *, default: D) -> Awaitable[V | D]: ...
+    def get(
+        self, key: str, /, fetch_fn: None = None, *, default: D, tags: Iterable[str] = ()
+    ) -> Awaitable[V | D]: ...
     @overload
     def get(
         self,
         key: str,
+        /,
         fetch_fn: Fetcher[V],
         *,
         ttl: float | None = None,
@@ -167,6 +176,7 @@ class HierarchicalCache(Generic[V]):
     def get(
         self,
         key: str,
+        /,
         fetch_fn: Fetcher[V] | None = None,
         *,
         default: D | None = None,
@@ -191,15 +201,17 @@ class HierarchicalCache(Generic[V]):
         value = self._peek(key, MISS)
         if value is not MISS:
             return ready(value)
-        return self._get_slowly(key, fetch_fn, default, ttl, tags)
+        return self._get_slowly(key, fetch_fn, default=default, ttl=ttl, tags=tags)
 
     async def _get_slowly(
         self,
         key: str,
-        fetch_fn: Fetcher[V] | None,
-        default: D | None,
-        ttl: float | None,
-        tags: Iterable[str],
+        /,
+        fetch_fn: Fetcher[V] | None = None,
+        *,
+        default: D | None = None,
+        ttl: float | None = None,
+        tags: Iterable[str] = (),
     ) -> V | D | None:
         full = self._prefix + key
         source = None if fetch_fn is None else single(fetch_fn)
@@ -290,7 +302,7 @@ class HierarchicalCache(Generic[V]):
     async def expire_by_tag(self, *tags: str) -> int:
         """Let values that carry one of ``tags`` be served by fail-safe only.
 
-        In all namespaces. Return how many values of the first level it were. O(``old_entries``).
+        In all namespaces. Return how many values of the first level it were. O(those).
         """
         return await self._changes.expire(tuple(exact_tags(tags)))
 

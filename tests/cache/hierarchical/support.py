@@ -173,7 +173,7 @@ class Doors:
             await self.pass_one()
 
     async def _wait(self, name: str) -> None:
-        if name.split()[0] in self.shut:
+        if name.split(maxsplit=1)[0] in self.shut:
             event = asyncio.Event()
             self.waiting.append((name, event))
             await event.wait()

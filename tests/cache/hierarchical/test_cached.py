@@ -19,7 +19,7 @@ async def test_decorated_function_is_called_once_per_key() -> None:
     assert [await agent("a"), await agent(name="a"), await agent("a", depth=1)] == ["a"] * 3
     assert await agent("a", 2) == "aa"
     assert calls == [("a", 1), ("a", 2)]
-    assert (agent.__name__, agent.__doc__) == ("agent", "Say who it is.")  # type: ignore[attr-defined]
+    assert (agent.__name__, agent.__doc__) == ("agent", "Say who it is.")
     assert await cache.invalidate_by_tag("agent:a") == 2
     await agent("a")
     assert len(calls) == 3

@@ -129,8 +129,8 @@ async def test_promotion_of_what_was_changed_meanwhile_is_not_stored(change: str
     cache = make(l2)
     l2.shut = {"read"}
     reads = [
-        asyncio.ensure_future(cache.get("key", tags=["tag"])) if fetch is None else
-        asyncio.ensure_future(cache.get("key", fetch, tags=["tag"]))
+        asyncio.ensure_future(cache.get("key", tags=["tag"]) if fetch is None else
+        cache.get("key", fetch, tags=["tag"]))
         for fetch in (None, tagging(Origin("new")))
     ]  # fmt: skip
     await idle()
@@ -452,7 +452,8 @@ async def test_fetch_under_way_at_a_fork_does_not_block_the_child() -> None:
             code = 0 if asyncio.run(read()) == 2 else 2
         finally:
             os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    _, status = os.waitpid(child, 0)  # noqa: ASYNC222 - it needs nothing of this loop
+    assert os.waitstatus_to_exitcode(status) == 0
     origin.gate.set()
     assert await reading == 1
 

@@ -201,7 +201,7 @@ async def test_error_is_remembered_if_that_is_wanted() -> None:
         with pytest.raises(LookupError, match="no such agent"):
             await cache.get("key", origin, tags=["tag"])
     with pytest.raises(LookupError):
-        await cache.get_many(["key"], dict)
+        await cache.get_many(["key"], lambda _keys: {})
     assert (origin.calls, cache.stats().negative_hits) == (1, 3)
     assert await cache.get("key") is None  # who does not fetch is not told
     origin.error = None

@@ -213,7 +213,7 @@ def test_loop_that_stopped_midway_blocks_nobody() -> None:
         await asyncio.Event().wait()
         return 0
 
-    task = loop.create_task(cache.get("key", never))  # type: ignore[arg-type]
+    task: asyncio.Task[int] = loop.create_task(cache.get("key", never))  # type: ignore[arg-type]
     loop.run_until_complete(idle())
     assert cache.stats().under_way == 1
 
