@@ -94,11 +94,13 @@ class Arrivals(Generic[V]):
         """Return the old value if there is one that may be served, else the error."""
         policy, guard, key = wish.policy, fetch.guard, fetch.key
         now = self._clock.monotonic()
-        if old is not None and old.spare(policy, now) and not guard.forbidden(old.tags, key):
+        if old is not None and not guard.forbidden(old.tags, key):
             old.retry_at = now + policy.retry_after
-            self._counters.failed_safe += 1
-            return Outcome(old.value, found=True, outdated=guard.outdated(old.tags, key))
-        if policy.negative_ttl and isinstance(error, policy.negative):
+            if old.spare(policy, now):
+                self._counters.failed_safe += 1
+                return Outcome(old.value, found=True, outdated=guard.outdated(old.tags, key))
+        serves = old is not None and (old.fresh(now) or old.stale(policy, now))
+        if policy.negative_ttl and isinstance(error, policy.negative) and not serves:
             self._first.fail(key, error, fetch.tags, guard, policy.negative_ttl)
         outdated = guard.outdated(fetch.tags, key)
         return Outcome(error=error, trace=error.__traceback__, outdated=outdated)

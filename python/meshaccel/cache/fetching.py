@@ -71,14 +71,18 @@ class Fetching(Generic[V]):
         if not isinstance(known, Kept):
             return Verdict.ASK
         policy, now = wish.policy, self._parts.clock.monotonic()
+        failed_just_now = known.retry_at > now
         if known.fresh(now):
-            return Verdict.REFRESH if known.left(now) <= due(wish) else Verdict.SERVE
-        if fetches and known.retry_at > now and known.spare(policy, now):
+            is_due = known.left(now) <= due(wish) and not failed_just_now
+            return Verdict.REFRESH if is_due else Verdict.SERVE
+        if not fetches:
+            return Verdict.ASK
+        if known.stale(policy, now):
+            self._counters.stale += 1
+            return Verdict.SERVE if failed_just_now else Verdict.REFRESH
+        if failed_just_now and known.spare(policy, now):
             self._counters.failed_safe += 1
             return Verdict.SERVE
-        if fetches and known.stale(policy, now):
-            self._counters.stale += 1
-            return Verdict.REFRESH
         return Verdict.ASK
 
     async def _look_up(self, keys: Sequence[str], wish: Wish) -> dict[str, V]:
