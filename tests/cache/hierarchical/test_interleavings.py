@@ -19,6 +19,8 @@ from tests.cache.hierarchical.support import Air, Doors, FakeClock, MemoryL2, Pl
 from meshaccel.cache import FetchContext, HierarchicalCache, Policy, TagCache
 
 KEYS = ("a", "b")
+OFTEN_A = st.sampled_from("aaab")
+NODES = st.integers(0, 1)
 TRIPS = ("read", "write", "put", "delete", "invalidate", "expire", "clear")
 CHANGES = ("static tag", "dynamic tag", "common tag", "expired tag", "delete", "clear", "set")
 
@@ -65,7 +67,7 @@ class Interleavings(RuleBasedStateMachine):
         entries=st.sampled_from([1, 100]),
         background_writes=st.booleans(),
         fails=st.booleans(),
-        shut=st.lists(st.sampled_from(TRIPS), max_size=3),
+        shut=st.lists(st.sampled_from(TRIPS), min_size=1, max_size=4),
     )
     def start(
         self,
@@ -160,7 +162,7 @@ class Interleavings(RuleBasedStateMachine):
 
         return fetch
 
-    @rule(node=st.integers(0, 1), key=st.sampled_from(KEYS), fetches=st.booleans())
+    @rule(node=NODES, key=OFTEN_A, fetches=st.sampled_from([True, True, False]))
     def read(self, node: int, key: str, *, fetches: bool) -> None:
         """Begin to read."""
         at = self.nodes[node]
@@ -174,7 +176,7 @@ class Interleavings(RuleBasedStateMachine):
         self.readings.append(Reading(key, floor, hard_floor, task))
         self.check()
 
-    @rule(node=st.integers(0, 1))
+    @rule(node=NODES)
     def read_many(self, node: int) -> None:
         """Begin to read all keys at once."""
         at = self.nodes[node]
@@ -200,13 +202,14 @@ class Interleavings(RuleBasedStateMachine):
 
         self.events += 1
         task = self.do(call)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self.readings += [
             Reading(key, floors[key], hard_floors[key], self.loop.create_task(part(task, key)))
             for key in KEYS
         ]
         self.do()
 
-    @rule(node=st.integers(0, 1), key=st.sampled_from(KEYS), how=st.sampled_from(CHANGES))
+    @rule(node=NODES, key=OFTEN_A, how=st.sampled_from(CHANGES))
     def change(self, node: int, key: str, how: str) -> None:
         """Change what is true, and begin to tell a cache."""
         at = self.nodes[node]
@@ -262,6 +265,20 @@ class Interleavings(RuleBasedStateMachine):
         """Let whatever waits go on, but not what waits after that."""
         self.go_on()
 
+    @rule(node=NODES, key=OFTEN_A)
+    def read_to_the_end(self, node: int, key: str) -> None:
+        """Read, and let everything go on until that is done."""
+        self.read(node, key, fetches=True)
+        while self.go_on():
+            pass
+
+    @rule(node=NODES, key=OFTEN_A, how=st.sampled_from(CHANGES))
+    def change_to_the_end(self, node: int, key: str, how: str) -> None:
+        """Change what is true, and let everything go on until that is done."""
+        self.change(node, key, how)
+        while self.go_on():
+            pass
+
     def go_on(self) -> bool:
         """Let whatever waits go on; return whether there was anything."""
         waiting = [event for node in self.nodes for _, event in node.doors.waiting] + self.held
@@ -295,7 +312,7 @@ class Interleavings(RuleBasedStateMachine):
             raise_to(node.hard_floors, self.promised[1])
         self.do()
 
-    @rule(node=st.integers(0, 1))
+    @rule(node=NODES)
     def cut_or_mend(self, node: int) -> None:
         """Lose the connection of a node, or restore it."""
         at = self.nodes[node]
@@ -346,4 +363,4 @@ class Interleavings(RuleBasedStateMachine):
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestInterleavings.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)
