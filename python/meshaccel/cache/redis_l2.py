@@ -13,9 +13,9 @@ from meshaccel.cache.batching import BatchingReader
 from meshaccel.cache.level2 import UNKNOWN, Invalidation, Reading, StoredEntry, Version, Wanted
 from meshaccel.cache.record import decode, encode, to_name
 from meshaccel.cache.redis_message import NODE_BYTES, to_message
-from meshaccel.cache.redis_server import NoRoomError, RedisServer
+from meshaccel.cache.redis_server import RedisServer
 from meshaccel.clock import Clock, SystemClock
-from meshaccel.errors import CacheOptionError
+from meshaccel.errors import CacheOptionError, StoreFullError
 
 _PUT_ATTEMPTS: Final = 8
 
@@ -97,7 +97,7 @@ class RedisL2:
             stored = await self.server.run(
                 scripts.write, [self._name(key)], [encode(entry), ttl_ms]
             )
-        except NoRoomError:
+        except StoreFullError:
             return True
         return bool(stored)
 
@@ -163,7 +163,7 @@ class RedisL2:
                     [self._name(key)],
                     [record, self._ttl_ms(entry), self._max_notes, self.server.channel, message],
                 )
-            except NoRoomError:
+            except StoreFullError:
                 return None
             version = self._learn(incarnation, number)
             if stored:

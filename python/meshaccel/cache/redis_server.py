@@ -12,14 +12,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
 
 from meshaccel.cache.redis_scripts import Script, Scripts
-from meshaccel.errors import CacheOptionError, SecondLevelError
+from meshaccel.errors import CacheOptionError, SecondLevelError, StoreFullError
 
 _ATTEMPTS: Final = 3
 """The first may find the connection dead, the second the server without the scripts."""
-
-
-class NoRoomError(SecondLevelError):
-    """The server is out of memory; nothing was stored."""
 
 
 class RedisServer:
@@ -73,7 +69,7 @@ class RedisServer:
             arguments: of the script.
 
         Raises:
-            NoRoomError: the server is out of memory and the script would need some.
+            StoreFullError: the server is out of memory and the script would need some.
             SecondLevelError: the server cannot be reached, was too slow, or refused.
         """
         self._check_loop()
@@ -87,7 +83,7 @@ class RedisServer:
                         return answer
                     await self._begin()
                 except OutOfMemoryError as error:
-                    raise NoRoomError(f"no room: {error}") from error
+                    raise StoreFullError(f"no room: {error}") from error
                 except RedisConnectionError as error:
                     # It may have waited in the pool while the server was restarted.
                     failed = error
