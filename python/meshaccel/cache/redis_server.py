@@ -91,6 +91,10 @@ class RedisServer:
                     raise SecondLevelError(f"{type(error).__name__}: {error}") from error
         raise SecondLevelError(f"{type(failed).__name__}: {failed}") from failed
 
+    def new_connection(self) -> Any:
+        """Return a connection of its owner's, not connected yet and not counted."""
+        return self._connections.make_connection()
+
     async def close(self) -> None:
         """Close all connections."""
         await self.client.aclose()
