@@ -24,7 +24,7 @@
     │   ├── UnknownMetadataKeyError (KeyError)     a key of nothing, or released already
     │   └── PoolFull                               a limit would be exceeded
     │   └── UnhashableKeyError         a key value that can never be compared by hash
-    ├── CacheError                     a call of a cache that makes no sense; it changed nothing
+    ├── CacheError                     a cache cannot do what it was asked to
     │   ├── CacheNameError (TypeError)     a key or tag is not exactly str
     │   ├── CacheOptionError (ValueError)  an option is out of its range
     │   ├── ForeignFlightError (ValueError) a flight is that of another cache
@@ -33,7 +33,8 @@
     │   │   └── UnusableStoreError     its file is damaged, another program's, or newer
     │   ├── CodecError (ValueError)    a value has no payload, or a payload is not one of ours
     │   ├── FetchTimeoutError (TimeoutError) a value was not fetched in time
-    │   └── FetchCancelledError        fetching a value was cancelled from within
+    │   ├── FetchCancelledError        fetching a value was cancelled from within
+    │   └── NothingToRenewError (LookupError) there is no old value to go on using
     ├── DatabaseError                  the database cannot serve this request now
     │   ├── DatabaseInUseError         another registry has the file open
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
@@ -319,7 +320,7 @@ class PoolFull(MetadataError):  # noqa: N818 (what happened, as in queue.Full)
 
 
 class CacheError(MeshAccelError):
-    """A cache was called in a way that makes no sense. It was not changed."""
+    """A cache cannot do what it was asked to. Nothing was changed."""
 
 
 class CacheNameError(CacheError, TypeError):
@@ -391,6 +392,17 @@ class FetchCancelledError(CacheError):
 
     def __str__(self) -> str:
         return f"{self.key}: fetching was cancelled from within"
+
+
+class NothingToRenewError(CacheError, LookupError):
+    """A function that fetches a value says it has not changed, and there is no old one."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.key}: there is no old value"
 
 
 class DatabaseError(MeshAccelError):

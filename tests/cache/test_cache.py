@@ -1,5 +1,6 @@
 """What a cache promises, of the native one and of its reference."""
 
+import asyncio
 import math
 import pickle
 from collections.abc import Callable
@@ -65,6 +66,8 @@ def test_tags_are_exact(kind: Any) -> None:
     cache.set("a", 4, ["z"])
     assert cache.stats().tags == 2
     assert cache.invalidate_by_tag("x") == 0
+    assert sorted(cache.keys_by_tag("z")) == ["a", "c"]
+    assert cache.keys_by_tag("unknown") == []
     assert cache.invalidate_by_tag("z", "z", "unknown") == 2
     assert (cache.keys(), cache.stats().tags) == (["b"], 1)
     assert cache.invalidate_by_tag() == 0
@@ -206,6 +209,7 @@ def test_names_are_exactly_str(kind: Any, name: Any) -> None:
         lambda: cache.ttl(name),
         lambda: cache.delete(name),
         lambda: cache.invalidate_by_tag("a", name),
+        lambda: cache.keys_by_tag(name),
         lambda: name in cache,
         lambda: cache.flight().outlived([name]),
         lambda: cache.flight().outlived([], name),
@@ -272,6 +276,60 @@ def test_errors_of_callables_come_through(kind: Any) -> None:
         cache.get()
     with pytest.raises(TypeError):
         cache.get("a", 1, 2)
+
+
+def test_reader_looks_and_goes_on_after_a_miss(kind: Any) -> None:
+    clock = Clock()
+    for options in ({}, {"clock": clock}):
+        cache = kind(10, **options)
+        calls: list[object] = []
+
+        async def fetch(key: str, *args: object, calls: Any = calls, **named: object) -> str:
+            calls.append((key, args, named))
+            return f"fetched {key}"
+
+        read = cache.reader(fetch)
+        cache.set("a", (1, 2), ttl=1)
+        cache.set("none", None)
+        assert asyncio.run(_all_of(read("a"), read("a", 1, x=2), read("none"))) == [
+            (1, 2),
+            (1, 2),
+            None,
+        ]
+        assert calls == []
+        assert asyncio.run(_all_of(read("b", 1, x=2, y=3), read(key="a"))) == [
+            "fetched b",
+            "fetched a",
+        ]
+        assert calls == [("b", (1,), {"x": 2, "y": 3}), ("a", (), {})]
+        assert cache.stats()[:2] == (3, 1)
+        with pytest.raises(errors.CacheNameError):
+            read(1)
+        with pytest.raises(TypeError, match="key"):
+            read()
+    clock.now += 2
+    assert asyncio.run(_all_of(read("a"))) == ["fetched a"]
+
+
+async def _all_of(*awaitables: Any) -> list[object]:
+    return [await awaitable for awaitable in awaitables]
+
+
+def test_reader_of_a_key_that_was_invalidated(kind: Any) -> None:
+    cache = kind(2000)
+    for n in range(1000):
+        cache.set(f"{n}", n, ["t"])
+    read = cache.reader(lambda key: ("missing", key))
+    cache.invalidate_by_tag("t")
+    assert [read(f"{n}") for n in range(1000)] == [("missing", f"{n}") for n in range(1000)]
+
+
+def test_error_of_a_reader_comes_through(kind: Any) -> None:
+    def complain(_key: str) -> Any:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        kind(2).reader(complain)("a")
 
 
 def test_class_is_generic() -> None:

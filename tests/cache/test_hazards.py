@@ -239,6 +239,10 @@ def test_cycles_through_the_cache_are_collected() -> None:
             self.cache.set("self", self, ["t"])
             self.cache.set("flight", self.cache.flight(), ["t"])
             self.flight = self.cache.flight()
+            self.read = self.cache.reader(self.fetch)
+
+        def fetch(self, _key: str) -> Any:
+            return None
 
         def now(self) -> float:
             return 0.0
@@ -292,6 +296,7 @@ def test_large_tags_do_not_stall() -> None:
     assert len(dropped) == 512
     assert (len(cache), cache.keys()) == (1, ["other"])
     assert cache.get_many([f"{n}" for n in range(0, 100_000, 100)]) == [None] * 1000
+    assert cache.keys_by_tag("3") == []
     assert cache.invalidate_by_tag("3") == 0  # they are gone already
     assert cache.set("5", Finalised(lambda: None), ["all"])
     assert cache.invalidate_by_tag("all") == 1

@@ -130,6 +130,9 @@ class CacheMachine(RuleBasedStateMachine):
             self.both("keys")
             self.both("__len__")
             self.both("stats")
+            for tag in "uvwxyz":
+                native, twin = self.native.keys_by_tag(tag), self.twin.keys_by_tag(tag)
+                assert sorted(native) == sorted(twin)
             assert self.native.epoch == self.twin.epoch
 
 

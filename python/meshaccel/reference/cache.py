@@ -3,9 +3,9 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from meshaccel.cache.stats import CacheStats
 from meshaccel.errors import CacheOptionError, ForeignFlightError
@@ -14,6 +14,7 @@ from meshaccel.reference.flights import Flight, exact_name, exact_names
 
 V = TypeVar("V")
 D = TypeVar("D")
+P = ParamSpec("P")
 
 _U64 = (1 << 64) - 1
 _NEVER = (1 << 48) - 1
@@ -29,6 +30,13 @@ class _Entry(Generic[V]):
     """In microseconds, as all times."""
     end: float = math.inf
     idle: float = math.inf
+
+
+_NOTHING = object()
+
+
+async def _ready(value: V) -> V:
+    return value
 
 
 @dataclass
@@ -198,6 +206,17 @@ class TagCache(Generic[V]):
         self._entries.clear()
         self._queues = Queues(self._max_entries, self._max_bytes)
 
+    def reader(
+        self, on_miss: Callable[Concatenate[str, P], Awaitable[V]]
+    ) -> Callable[Concatenate[str, P], Awaitable[V]]:
+        """Return a function that looks up a key, to be awaited, with ``on_miss`` after a miss."""
+
+        def read(*args: Any, **options: Any) -> Awaitable[V]:
+            value: Any = self.get(args[0], _NOTHING) if args else _NOTHING
+            return on_miss(*args, **options) if value is _NOTHING else _ready(value)
+
+        return read
+
     def flight(self) -> Flight:
         """Begin a flight."""
         return Flight(self, self.epoch, self.flights)
@@ -205,6 +224,11 @@ class TagCache(Generic[V]):
     def keys(self) -> list[str]:
         """Return the keys: newcomers, then the others, each in the order they would leave in."""
         return list(self._queues)
+
+    def keys_by_tag(self, tag: str) -> list[str]:
+        """Return the keys of the entries that carry ``tag``, in no order."""
+        exact_name(tag, "tag")
+        return [key for key, entry in self._entries.items() if tag in entry.tags]
 
     def stats(self) -> CacheStats:
         """Return counts since the start, and what there is now."""

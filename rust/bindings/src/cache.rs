@@ -8,6 +8,7 @@ mod flight;
 mod guarded;
 mod options;
 mod quick;
+mod reader;
 mod text;
 
 use meshaccel_core::cache::{self as core, Lifetime, Limits, Offer, Removed};
@@ -23,6 +24,7 @@ use clock::{Clock, Moment};
 pub use flight::Flight;
 use guarded::{Guard, Guarded};
 pub use quick::install;
+use reader::Reader;
 use text::{Named, Text, collect};
 
 /// Entries that are swept, or dropped, between two breaths.
@@ -231,6 +233,14 @@ impl TagCache {
         Flight::begin(this)
     }
 
+    #[pyo3(signature = (on_miss, /))]
+    fn reader<'py>(
+        this: Bound<'py, Self>,
+        on_miss: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Reader::function(this, on_miss)
+    }
+
     #[getter]
     fn epoch(&self, py: Python<'_>) -> u64 {
         self.lock(py).epoch()
@@ -238,6 +248,18 @@ impl TagCache {
 
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let keys: Vec<_> = self.lock(py).keys().map(|key| key.clone_ref(py)).collect();
+        PyList::new(py, keys)
+    }
+
+    #[pyo3(signature = (tag, /))]
+    fn keys_by_tag<'py>(&self, tag: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let (py, tag) = (tag.py(), Named::new(tag.as_borrowed(), "tag")?);
+        let state = self.lock(py);
+        let keys: Vec<_> = state
+            .keys_by_tag(&tag)
+            .map(|key| key.clone_ref(py))
+            .collect();
+        drop(state);
         PyList::new(py, keys)
     }
 

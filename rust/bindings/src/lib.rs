@@ -10,12 +10,13 @@ mod group;
 mod json;
 mod metadata;
 mod prefetch;
+mod ready;
 
 #[pymodule(gil_used = true)]
 mod _native {
     use super::json::restore_lazy_json;
     use super::{
-        Bound, PyAnyMethods, PyModule, PyModuleMethods, PyResult, PyTypeInfo, cache,
+        Bound, PyAnyMethods, PyModule, PyModuleMethods, PyResult, PyTypeInfo, cache, ready,
         wrap_pyfunction,
     };
 
@@ -39,6 +40,7 @@ mod _native {
             wrap_pyfunction!(restore_lazy_json, module)?,
         )?;
         cache::install(&cache::TagCache::type_object(module.py()))?;
+        ready::install(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -50,35 +50,52 @@ unsafe extern "C" fn get(
         };
         let key = Borrowed::from_ptr(py, key);
         let default = Borrowed::from_ptr(py, default);
-        match get_quickly(this.get(), key, default) {
-            Some(found) => found,
-            None => get_slowly(this.get(), key, default),
+        match look(this.get(), key) {
+            Look::Found(value) => value,
+            Look::Missing => {
+                ffi::Py_INCREF(default.as_ptr());
+                default.as_ptr()
+            }
+            Look::Untidy => get_slowly(this.get(), key, default),
         }
     }));
-    answer.unwrap_or_else(|_| raise(|| PySystemError::new_err("the cache is broken")))
+    answer.unwrap_or_else(|_| broken())
 }
 
-/// A look that makes and drops no object. `None`: it takes more than that.
+/// What a quick look came to.
+pub enum Look {
+    /// A new reference to the value.
+    Found(*mut PyObject),
+    Missing,
+    /// It takes more than a quick look; nothing was noted.
+    Untidy,
+}
+
+/// A look that makes and drops no object.
 ///
 /// `PyO3` does not know that the GIL is held, so what is dropped here would be dropped later.
-fn get_quickly<'a, 'py>(
-    cache: &TagCache,
-    key: Borrowed<'a, 'py, PyAny>,
-    default: Borrowed<'a, 'py, PyAny>,
-) -> Option<*mut PyObject> {
+pub fn look(cache: &TagCache, key: Borrowed<'_, '_, PyAny>) -> Look {
     let Clock::Coarse(start) = &cache.clock else {
-        return None;
+        return Look::Untidy;
     };
-    let name = Named::quickly(key)?;
+    let Some(name) = Named::quickly(key) else {
+        return Look::Untidy;
+    };
     let mut state = cache.lock(key.py());
-    let found = state
-        .get_quickly(&name, || start.elapsed().as_micros())
-        .ok()?;
-    let value = found.map_or(default.as_ptr(), Py::as_ptr);
-    // SAFETY: the value is alive while the lock is held, and the default is an argument. The GIL
-    // is held, as `key` proves.
-    unsafe { ffi::Py_INCREF(value) };
-    Some(value)
+    match state.get_quickly(&name, || start.elapsed().as_micros()) {
+        Ok(Some(value)) => {
+            // SAFETY: the value is alive while the lock is held. The GIL is held, as `key` proves.
+            unsafe { ffi::Py_INCREF(value.as_ptr()) };
+            Look::Found(value.as_ptr())
+        }
+        Ok(None) => Look::Missing,
+        Err(_) => Look::Untidy,
+    }
+}
+
+#[cold]
+pub fn broken() -> *mut PyObject {
+    raise(|| PySystemError::new_err("the cache is broken"))
 }
 
 #[cold]

@@ -1,6 +1,6 @@
 //! What can be seen of a cache from outside.
 
-use super::TagCache;
+use super::{Name, TagCache};
 
 /// What happened to a cache since its beginning.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,15 +67,24 @@ impl<K, V> TagCache<K, V> {
     /// The keys, oldest first in each queue; of two equally little used ones the first leaves
     /// first.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
-        self.queues.slots(&self.slab).filter_map(|slot| {
-            let entry = &self.slab[slot];
-            let (key, _) = entry.kept.as_ref()?;
-            (!self.tags.is_dying(entry.edges)).then_some(key)
-        })
+        let slots = self.queues.slots(&self.slab);
+        slots.filter_map(|slot| self.key_alive(slot))
+    }
+
+    /// The keys of the entries that carry a tag: those an invalidation would count.
+    pub fn keys_by_tag(&self, tag: &impl Name<K>) -> impl Iterator<Item = &K> {
+        let slots = self.tags.slots(tag);
+        slots.filter_map(|slot| self.key_alive(slot))
     }
 
     /// The values, in no order, those included that are still to be taken out.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.slab.iter().map(|(_, _, value)| value)
+    }
+
+    fn key_alive(&self, slot: u32) -> Option<&K> {
+        let entry = &self.slab[slot];
+        let (key, _) = entry.kept.as_ref()?;
+        (!self.tags.is_dying(entry.edges)).then_some(key)
     }
 }

@@ -114,6 +114,11 @@ impl<K> Tags<K> {
         }
     }
 
+    /// The entries that carry a tag, in the order in which they got it.
+    pub fn slots(&self, name: &impl Name<K>) -> impl Iterator<Item = u32> {
+        self.find(name).into_iter().flat_map(|id| self.members(id))
+    }
+
     /// Begin to invalidate a tag. Returns how many entries are gone by that, in constant time
     /// unless other tags are dying that its entries may carry too.
     pub fn doom(&mut self, name: &impl Name<K>, first: impl Fn(u32) -> u32) -> u32 {
