@@ -131,7 +131,7 @@ class SqliteL2:
         name, record = to_name(key), encode(entry)
         tags = {to_name(tag) for tag in entry.tags}
         number = entry.version.number
-        if len(record) > self._bounds.max_bytes:
+        if len(record) > self._bounds.max_bytes or entry.kept_until <= self._now():
             return True
 
         def store(conn: sqlite3.Connection) -> bool:
