@@ -39,7 +39,7 @@ class RedisL2:
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py has it.
         namespace: all nodes that share entries name the same; no braces.
-        timeout: seconds to wait for a connection, and for an answer.
+        timeout: seconds to connect and get an answer; not counted is the wait for other commands.
         max_commands: how many may be under way at a time, and so the number of connections; the
             others wait.
         max_kept: seconds after which the server forgets any entry.

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -24,7 +24,7 @@ class RedisServer:
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py has it.
         namespace: of the keys; without braces, which mean something to a cluster.
-        timeout: seconds to wait for a connection, and for an answer.
+        timeout: seconds for each attempt to get an answer, connecting included.
         max_commands: how many may be under way at a time; as many connections are opened at most.
 
     Raises:
@@ -44,13 +44,12 @@ class RedisServer:
         self.channel = self.prefix + b"b"
         self._controls = (self.prefix + b"v", self.prefix + b"d")
         self._limit = asyncio.Semaphore(max_commands)
-        self._connections: Any = BlockingConnectionPool.from_url(
+        self._timeout = timeout
+        self._connections: Any = ConnectionPool.from_url(
             url,
             max_connections=max_commands,
-            timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            # What may be repeated, and when, is known here.
+            # What may be repeated, and when, is known here; so is how long it may take, with one
+            # timer for all of it.
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
@@ -78,10 +77,11 @@ class RedisServer:
         async with self._limit:
             for _ in range(_ATTEMPTS):
                 try:
-                    answer = await self._answer(command)
-                    if answer is not None:
-                        return answer
-                    await self._begin()
+                    async with asyncio.timeout(self._timeout):
+                        answer = await self._answer(command)
+                        if answer is not None:
+                            return answer
+                        await self._begin()
                 except OutOfMemoryError as error:
                     raise StoreFullError(f"no room: {error}") from error
                 except RedisConnectionError as error:
