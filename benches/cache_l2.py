@@ -78,7 +78,11 @@ async def fill(l2: Level2, count: int, tag: str) -> None:
 
 
 async def measure_redis(server: Valkey, rounds: int) -> None:
-    async with RedisL2(server.url, timeout=30) as l2, Redis(port=server.port) as client:
+    async with (
+        RedisL2(server.url) as l2,
+        Redis(port=server.port) as client,
+        Redis(port=server.port, socket_timeout=1.0) as with_timeout,
+    ):
         version = (await l2.read([])).version
         await l2.write("k", entry(version, *TAGS))
         await client.set("k", PAYLOAD)
@@ -108,6 +112,7 @@ async def measure_redis(server: Valkey, rounds: int) -> None:
                 "GET",
                 {
                     "GET": lambda: client.get("k"),
+                    "GET with a timeout, as the read has": lambda: with_timeout.get("k"),
                     "read, no tags": lambda: l2.read([Wanted("plain")]),
                     "read, 3 tags": lambda: l2.read([Wanted("k")]),
                     "read, 3 tags, known to the reader": lambda: l2.read([Wanted("k", TAGS)]),
@@ -125,18 +130,9 @@ async def measure_redis(server: Valkey, rounds: int) -> None:
                 "SET",
                 {
                     "SET": lambda: client.set("k", PAYLOAD),
+                    "SET with a timeout, as the write has": lambda: with_timeout.set("k", PAYLOAD),
                     "write, no tags": lambda: l2.write("plain", entry(version)),
                     "write, 3 tags": lambda: l2.write("k", entry(version, *TAGS)),
-                },
-                rounds,
-            ),
-        )
-        show(
-            "SET",
-            await ratios(
-                "SET",
-                {
-                    "SET": lambda: client.set("k", PAYLOAD),
                     "put, 3 tags": lambda: l2.put("p", entry(UNKNOWN, *TAGS)),
                 },
                 rounds,

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import secrets
+import struct
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,6 +19,8 @@ from meshaccel.clock import Clock, SystemClock
 from meshaccel.errors import CacheOptionError, StoreFullError
 
 _PUT_ATTEMPTS: Final = 8
+
+_DOUBLE: Final = struct.Struct(">d")
 
 _LONGEST_S: Final = 10 * 365 * 24 * 3600.0
 
@@ -176,12 +179,10 @@ class RedisL2:
             arguments.append(len(one.tags))
             arguments.extend(map(to_name, one.tags))
         names = [self._name(one.key) for one in wanted]
-        incarnation, number, *found = await self.server.run(
-            self.server.scripts.read, names, arguments
-        )
+        sign, negated, *found = await self.server.run(self.server.scripts.read, names, arguments)
         now = self._now()
         return Reading(
-            self._learn(incarnation, number),
+            self._learn(_DOUBLE.pack(-float(sign)), -int(negated)),
             tuple(
                 _entry(record, expired=expired, now=now)
                 for record, expired in zip(found[::2], found[1::2], strict=True)
@@ -206,7 +207,7 @@ class RedisL2:
         ]
         return self._learn(*await self.server.run(self.server.scripts.forget, names, arguments))
 
-    def _learn(self, incarnation: bytes, number: bytes) -> Version:
+    def _learn(self, incarnation: bytes, number: bytes | int) -> Version:
         version = Version(incarnation, int(number))
         known = self._known
         # Answers may arrive in another order than they were given.

@@ -173,7 +173,7 @@ local sign, floor = scores[1], scores[3]
 if not (sign and scores[2] and floor) then return false end
 local incarnation = struct.pack('>d', -tonumber(sign))
 floor = -tonumber(floor)
-local answer = {incarnation, string.format('%.0f', -tonumber(scores[2]))}
+local answer = {sign, scores[2]}
 for n = 1, #entries do
   local entry, found, expired = entries[n], false, 0
   if entry and string.sub(entry[1], 5, 12) == incarnation then
