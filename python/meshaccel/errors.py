@@ -29,6 +29,7 @@
     │   ├── CacheOptionError (ValueError)  an option is out of its range
     │   ├── ForeignFlightError (ValueError) a flight is that of another cache
     │   ├── SecondLevelError           the second level cannot be used now
+    │   │   ├── StoreFullError         it has no room
     │   │   └── UnusableStoreError     its file is damaged, another program's, or newer
     │   ├── CodecError (ValueError)    a value has no payload, or a payload is not one of ours
     │   ├── FetchTimeoutError (TimeoutError) a value was not fetched in time
@@ -356,6 +357,10 @@ class ForeignFlightError(CacheError, ValueError):
 
 class SecondLevelError(CacheError):
     """The second level of a cache cannot be used now."""
+
+
+class StoreFullError(SecondLevelError):
+    """The second level has no room, in memory or on disk; nothing was stored."""
 
 
 class UnusableStoreError(SecondLevelError):

@@ -29,12 +29,23 @@ class BatchingReader:
 
     async def read(self, wanted: Sequence[Wanted]) -> Reading:
         """Read with others."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Reading] = loop.create_future()
-        if not self._asked:
-            loop.call_soon(self._depart)
-        self._asked.append((wanted, future))
-        return await future
+        if self._asked:
+            future: asyncio.Future[Reading] = asyncio.get_running_loop().create_future()
+            self._asked.append((wanted, future))
+            return await future
+        first = asyncio.get_running_loop().create_future()
+        self._asked.append((wanted, first))
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            first.cancel()
+            raise
+        finally:
+            asked, self._asked = self._asked, []
+            if len(asked) > 1:
+                self._depart(asked)
+        # Alone, it needs no task to outlive it.
+        return await (self._read(wanted) if len(asked) == 1 else first)
 
     async def close(self) -> None:
         """Cancel the trips under way."""
@@ -42,8 +53,7 @@ class BatchingReader:
             trip.cancel()
         await asyncio.gather(*self._trips, return_exceptions=True)
 
-    def _depart(self) -> None:
-        asked, self._asked = self._asked, []
+    def _depart(self, asked: Sequence[tuple[Sequence[Wanted], asyncio.Future[Reading]]]) -> None:
         together: list[tuple[Sequence[Wanted], asyncio.Future[Reading]]] = []
         keys = 0
         for wanted, future in asked:

@@ -74,7 +74,10 @@ class Level2(Protocol):
         """Look up entries and the present version."""
 
     async def write(self, key: str, entry: StoredEntry) -> bool:
-        """Store an entry unless it would be stale at once, or something newer is there."""
+        """Store an entry unless it would be stale at once, or something newer is there.
+
+        False only if it was refused for that; an entry that there is no room for is dropped.
+        """
 
     async def put(self, key: str, entry: StoredEntry) -> Version:
         """Store an entry as the newest of its key, whatever is there: ``set``.

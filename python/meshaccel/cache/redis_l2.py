@@ -3,6 +3,7 @@
 import asyncio
 import math
 import secrets
+import struct
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -13,11 +14,13 @@ from meshaccel.cache.batching import BatchingReader
 from meshaccel.cache.level2 import UNKNOWN, Invalidation, Reading, StoredEntry, Version, Wanted
 from meshaccel.cache.record import decode, encode, to_name
 from meshaccel.cache.redis_message import NODE_BYTES, to_message
-from meshaccel.cache.redis_server import NoRoomError, RedisServer
+from meshaccel.cache.redis_server import RedisServer
 from meshaccel.clock import Clock, SystemClock
-from meshaccel.errors import CacheOptionError
+from meshaccel.errors import CacheOptionError, StoreFullError
 
 _PUT_ATTEMPTS: Final = 8
+
+_DOUBLE: Final = struct.Struct(">d")
 
 _LONGEST_S: Final = 10 * 365 * 24 * 3600.0
 
@@ -39,7 +42,7 @@ class RedisL2:
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py has it.
         namespace: all nodes that share entries name the same; no braces.
-        timeout: seconds to wait for a connection, and for an answer.
+        timeout: seconds to connect and get an answer; not counted is the wait for other commands.
         max_commands: how many may be under way at a time, and so the number of connections; the
             others wait.
         max_kept: seconds after which the server forgets any entry.
@@ -97,7 +100,7 @@ class RedisL2:
             stored = await self.server.run(
                 scripts.write, [self._name(key)], [encode(entry), ttl_ms]
             )
-        except NoRoomError:
+        except StoreFullError:
             return True
         return bool(stored)
 
@@ -163,7 +166,7 @@ class RedisL2:
                     [self._name(key)],
                     [record, self._ttl_ms(entry), self._max_notes, self.server.channel, message],
                 )
-            except NoRoomError:
+            except StoreFullError:
                 return None
             version = self._learn(incarnation, number)
             if stored:
@@ -176,12 +179,10 @@ class RedisL2:
             arguments.append(len(one.tags))
             arguments.extend(map(to_name, one.tags))
         names = [self._name(one.key) for one in wanted]
-        incarnation, number, *found = await self.server.run(
-            self.server.scripts.read, names, arguments
-        )
+        sign, negated, *found = await self.server.run(self.server.scripts.read, names, arguments)
         now = self._now()
         return Reading(
-            self._learn(incarnation, number),
+            self._learn(_DOUBLE.pack(-float(sign)), -int(negated)),
             tuple(
                 _entry(record, expired=expired, now=now)
                 for record, expired in zip(found[::2], found[1::2], strict=True)
@@ -206,7 +207,7 @@ class RedisL2:
         ]
         return self._learn(*await self.server.run(self.server.scripts.forget, names, arguments))
 
-    def _learn(self, incarnation: bytes, number: bytes) -> Version:
+    def _learn(self, incarnation: bytes, number: bytes | int) -> Version:
         version = Version(incarnation, int(number))
         known = self._known
         # Answers may arrive in another order than they were given.

@@ -124,34 +124,71 @@ redis.call('ZADD', KEYS[2], -tonumber(ARGV[1]), 'i', 0, 'f')
 return 1
 """
 
-_READ: Final = (
-    "#!lua flags=no-writes\n"
-    + _PRESENT
-    + _PARSE
-    + _NOTES
-    + """
-local now = present()
-if not now then return false end
-local answer, at = {now.incarnation, string.format('%.0f', now.number)}, 1
-for n = 3, #KEYS do
-  local extra = tonumber(ARGV[at])
-  local record = redis.pcall('GET', KEYS[n])
-  local entry = parsed(record)
-  local found, expired = false, 0
-  if entry and entry.incarnation == now.incarnation and entry.number >= now.floor then
-    for each = at + 1, at + extra do entry.tags[#entry.tags + 1] = ARGV[each] end
-    if newest('t', entry.tags) <= entry.number then
-      found = record
-      if newest('x', entry.tags) > entry.number then expired = 1 end
+# The hot one: two commands, whatever the number of keys and tags (up to some thousands).
+_READ: Final = """#!lua flags=no-writes
+local names, place = {'i', 'n', 'f'}, {}
+
+local function note(tag)
+  if place[tag] then return end
+  local last = #names
+  names[last + 1], names[last + 2], place[tag] = 't' .. tag, 'x' .. tag, last + 1
+end
+
+local function parse(record)
+  if string.sub(record, 1, 3) ~= 'MA\\1' then return false end
+  local entry, count, at = {record}, struct.unpack('>I4', record, 37)
+  for n = 2, count + 1 do
+    entry[n], at = struct.unpack('>I4c0', record, at)
+    note(entry[n])
+  end
+  return entry
+end
+
+local entries, at = {}, 1
+for first = 3, #KEYS, 1000 do
+  local records = redis.call('MGET', unpack(KEYS, first, math.min(first + 999, #KEYS)))
+  for n = 1, #records do
+    local fine, entry = pcall(parse, records[n])
+    local last = at + tonumber(ARGV[at])
+    if fine and entry then
+      for each = at + 1, last do
+        note(ARGV[each])
+        entry[#entry + 1] = ARGV[each]
+      end
+    end
+    entries[#entries + 1] = fine and entry
+    at = last + 1
+  end
+end
+
+local scores = redis.call('ZMSCORE', KEYS[1], unpack(names, 1, math.min(#names, 4000)))
+for first = 4001, #names, 4000 do
+  local more = {unpack(names, first, math.min(first + 3999, #names))}
+  for n, score in ipairs(redis.call('ZMSCORE', KEYS[1], unpack(more))) do
+    scores[first + n - 1] = score
+  end
+end
+
+local sign, floor = scores[1], scores[3]
+if not (sign and scores[2] and floor) then return false end
+local incarnation = struct.pack('>d', -tonumber(sign))
+floor = -tonumber(floor)
+local answer = {sign, scores[2]}
+for n = 1, #entries do
+  local entry, found, expired = entries[n], false, 0
+  if entry and string.sub(entry[1], 5, 12) == incarnation then
+    local number = struct.unpack('>d', entry[1], 13)
+    found = number >= floor and entry[1]
+    for tag = 2, #entry do
+      local at = place[entry[tag]]
+      if scores[at] and tonumber(scores[at]) > number then found = false end
+      if scores[at + 1] and tonumber(scores[at + 1]) > number then expired = 1 end
     end
   end
-  answer[#answer + 1] = found
-  answer[#answer + 1] = expired
-  at = at + 1 + extra
+  answer[2 * n + 1], answer[2 * n + 2] = found, expired
 end
 return answer
 """
-)
 
 _WRITE: Final = (
     "#!lua\n"

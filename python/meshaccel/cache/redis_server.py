@@ -5,21 +5,17 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
 
 from meshaccel.cache.redis_scripts import Script, Scripts
-from meshaccel.errors import CacheOptionError, SecondLevelError
+from meshaccel.errors import CacheOptionError, SecondLevelError, StoreFullError
 
 _ATTEMPTS: Final = 3
 """The first may find the connection dead, the second the server without the scripts."""
-
-
-class NoRoomError(SecondLevelError):
-    """The server is out of memory; nothing was stored."""
 
 
 class RedisServer:
@@ -28,7 +24,7 @@ class RedisServer:
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py has it.
         namespace: of the keys; without braces, which mean something to a cluster.
-        timeout: seconds to wait for a connection, and for an answer.
+        timeout: seconds for each attempt to get an answer, connecting included.
         max_commands: how many may be under way at a time; as many connections are opened at most.
 
     Raises:
@@ -48,13 +44,12 @@ class RedisServer:
         self.channel = self.prefix + b"b"
         self._controls = (self.prefix + b"v", self.prefix + b"d")
         self._limit = asyncio.Semaphore(max_commands)
-        self._connections: Any = BlockingConnectionPool.from_url(
+        self._timeout = timeout
+        self._connections: Any = ConnectionPool.from_url(
             url,
             max_connections=max_commands,
-            timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            # What may be repeated, and when, is known here.
+            # What may be repeated, and when, is known here; so is how long it may take, with one
+            # timer for all of it.
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
@@ -73,7 +68,7 @@ class RedisServer:
             arguments: of the script.
 
         Raises:
-            NoRoomError: the server is out of memory and the script would need some.
+            StoreFullError: the server is out of memory and the script would need some.
             SecondLevelError: the server cannot be reached, was too slow, or refused.
         """
         self._check_loop()
@@ -82,18 +77,23 @@ class RedisServer:
         async with self._limit:
             for _ in range(_ATTEMPTS):
                 try:
-                    answer = await self._answer(command)
-                    if answer is not None:
-                        return answer
-                    await self._begin()
+                    async with asyncio.timeout(self._timeout):
+                        answer = await self._answer(command)
+                        if answer is not None:
+                            return answer
+                        await self._begin()
                 except OutOfMemoryError as error:
-                    raise NoRoomError(f"no room: {error}") from error
+                    raise StoreFullError(f"no room: {error}") from error
                 except RedisConnectionError as error:
                     # It may have waited in the pool while the server was restarted.
                     failed = error
                 except (RedisError, OSError) as error:
                     raise SecondLevelError(f"{type(error).__name__}: {error}") from error
         raise SecondLevelError(f"{type(failed).__name__}: {failed}") from failed
+
+    def new_connection(self) -> Any:
+        """Return a connection of its owner's, not connected yet and not counted."""
+        return self._connections.make_connection()
 
     async def close(self) -> None:
         """Close all connections."""

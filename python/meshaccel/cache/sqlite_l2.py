@@ -22,6 +22,7 @@ from meshaccel.errors import (
     DatabaseError,
     PoolClosedError,
     SecondLevelError,
+    StoreFullError,
 )
 from meshaccel.pool import ConnectionPool
 
@@ -123,12 +124,15 @@ class SqliteL2:
         return reading
 
     async def write(self, key: str, entry: StoredEntry) -> bool:
-        """Store an entry unless it would be stale at once, or something newer is there."""
+        """Store an entry unless it would be stale at once, or something newer is there.
+
+        If there is no room it is not stored, and this is no refusal.
+        """
         name, record = to_name(key), encode(entry)
         tags = {to_name(tag) for tag in entry.tags}
         number = entry.version.number
-        if len(record) > self._bounds.max_bytes:
-            return False
+        if len(record) > self._bounds.max_bytes or entry.kept_until <= self._now():
+            return True
 
         def store(conn: sqlite3.Connection) -> bool:
             now = sqlite_notes.present(conn)
@@ -145,7 +149,10 @@ class SqliteL2:
             self._store(conn, name, number, entry, record)
             return True
 
-        return await self._write(store)
+        try:
+            return await self._write(store)
+        except StoreFullError:
+            return True
 
     async def put(self, key: str, entry: StoredEntry) -> Version:
         """Store an entry as the newest of its key; one that is too large is forgotten instead."""
@@ -242,5 +249,9 @@ class SqliteL2:
 async def _translated(outcome: Awaitable[T]) -> T:
     try:
         return await outcome
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
+            raise StoreFullError(f"no room: {error}") from error
+        raise SecondLevelError(f"{type(error).__name__}: {error}") from error
     except (sqlite3.Error, DatabaseError, ConnectionPoolExhausted, PoolClosedError) as error:
         raise SecondLevelError(f"{type(error).__name__}: {error}") from error

@@ -140,7 +140,6 @@ class Interleavings(RuleBasedStateMachine):
 
     def fetcher(self, node: Node, key: str) -> Callable[[FetchContext[int]], Awaitable[int]]:
         """Return a function that asks what is true now, and tells it later."""
-
         this = key, self.events
 
         async def fetch(context: FetchContext[int]) -> int:

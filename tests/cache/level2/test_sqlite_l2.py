@@ -16,7 +16,7 @@ from tests.cache.level2.support import entry, look, payload, present
 from meshaccel.cache import sqlite_file
 from meshaccel.cache.level2 import UNKNOWN, Version, Wanted
 from meshaccel.cache.sqlite_l2 import SqliteL2
-from meshaccel.errors import CacheOptionError, SecondLevelError, UnusableStoreError
+from meshaccel.errors import CacheOptionError, SecondLevelError, StoreFullError, UnusableStoreError
 
 
 async def held(l2: SqliteL2) -> tuple[int, int]:
@@ -73,7 +73,7 @@ def test_what_is_larger_than_the_store_is_not_stored(sqlite_store: SqliteStore) 
         async with await SqliteL2.open(sqlite_store.path, max_bytes=1000) as l2:
             before = await present(l2)
             await l2.write("k", entry(b"1", before))
-            assert not await l2.write("k", entry(bytes(1000), before))
+            assert await l2.write("k", entry(bytes(1000), before)), "dropped, not refused"
             assert await payload(l2, "k") == b"1"
             await l2.put("k", entry(bytes(1000), UNKNOWN))
             assert await payload(l2, "k") is None
@@ -111,7 +111,9 @@ def test_a_full_disk_loses_nothing_and_ends(sqlite_store: SqliteStore) -> None:
         async with await SqliteL2.open(sqlite_store.path) as l2:
             await l2.put("k", entry(b"1", UNKNOWN))
             await l2._pool.run_write(lambda raw: raw.execute("PRAGMA max_page_count = 20"))
-            with pytest.raises(SecondLevelError, match="full"):
+            large = entry(bytes(1_000_000), await present(l2))
+            assert await l2.write("k", large), "dropped, not refused"
+            with pytest.raises(StoreFullError, match="full"):
                 await l2.put("k", entry(bytes(1_000_000), UNKNOWN))
             assert await payload(l2, "k") == b"1"
             await l2.invalidate(["a"])
