@@ -78,6 +78,7 @@ class Arrivals(Generic[V]):
         """
         tags, ttl = context.told()
         tags |= fetch.tags
+        fetch.tags = tags
         if not ttl:
             outdated = fetch.guard.outdated(tags, fetch.key)
             return Outcome(value, found=True, outdated=outdated), None

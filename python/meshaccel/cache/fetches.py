@@ -38,7 +38,7 @@ class Fetch(Generic[V]):
 
     Args:
         key: What is fetched.
-        tags: What it is known to depend on.
+        tags: What it is known to depend on. More may be found out while it is under way.
         guard: Made before the fetch.
         in_background: It goes on even if nobody waits.
     """

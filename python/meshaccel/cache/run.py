@@ -90,9 +90,12 @@ class Run(Generic[V]):
     def _end(self, job: Job[V]) -> None:
         if not job.ended:
             job.ended = True
-            self._parts.fetches.discard(job.fetch)
-            job.fetch.settle(job.outcome)
-            job.fetch.guard.end()
+            fetch = job.fetch
+            self._parts.fetches.discard(fetch)
+            # Since it was judged, it may have been written, and others have joined.
+            outdated = job.outcome.outdated or fetch.guard.outdated(fetch.tags, fetch.key)
+            fetch.settle(job.outcome._replace(outdated=outdated))
+            fetch.guard.end()
 
     def _known(self, key: str) -> Kept[V] | None:
         old = self._parts.first.find_old(key)
@@ -119,6 +122,7 @@ class Run(Generic[V]):
             if old is not None:  # another node may have invalidated it
                 old.forget()
             return
+        fetch.tags = job.old.tags
         now = parts.clock.monotonic()
         left = job.old.left(now)
         outdated = fetch.guard.outdated(job.old.tags, fetch.key)

@@ -115,6 +115,7 @@ class HierarchicalCache(Generic[V]):
 
     def _fetch(self, key: str, fetch: Callable[[], V], tags: Iterable[str]) -> V:
         now, policy, old = self._now(), self._policy, self._entries.get(key)
+        stale = policy.stale_while_revalidate
         try:
             value = fetch()
         except Exception as error:
@@ -122,7 +123,7 @@ class HierarchicalCache(Generic[V]):
                 old.retry_at = now + policy.retry_after
                 if self._is_spare(old):
                     return old.value
-            serves = old is not None and (self._is_stale(old) or self._left(old) > 0)
+            serves = old is not None and not old.expired and self._left(old) > -stale
             if policy.negative_ttl and isinstance(error, policy.negative) and not serves:
                 until = now + policy.negative_ttl
                 self._failures[key] = _Failure(error, frozenset(tags), until)

@@ -208,6 +208,39 @@ async def test_tags_of_a_promoted_value_are_known_here() -> None:
     assert await cache.invalidate_by_tag("dynamic") == 1
 
 
+@asynchronous
+async def test_value_that_is_just_being_written_is_not_for_who_comes_after_a_change() -> None:
+    """Its fetch is still there to be joined, and was judged before the change."""
+    l2 = Doors(MemoryL2(), "write")
+    cache, origin = make(l2), Origin("old", "new")
+    early = asyncio.ensure_future(cache.get("key", tagging(origin)))
+    await idle()
+    await l2.pass_one()  # written, but not heard of
+    await cache.invalidate_by_tag("dynamic")
+    late = asyncio.ensure_future(cache.get("key", tagging(origin)))
+    await idle()
+    await l2.open()
+    assert (await early, await late) == ("old", "new")
+
+
+@asynchronous
+async def test_reader_who_joined_before_the_tag_was_known_tries_again() -> None:
+    l2 = Doors(MemoryL2(), "write")
+    cache, origin = make(l2), Origin("old", "new")
+    origin.gate.clear()
+    early = asyncio.ensure_future(cache.get("key", tagging(origin)))
+    await idle()
+    await cache.invalidate_by_tag("unrelated")
+    later = asyncio.ensure_future(cache.get("key", tagging(origin)))
+    await idle()
+    origin.gate.set()
+    await idle()
+    await l2.pass_one()
+    await cache.invalidate_by_tag("dynamic")
+    await l2.open()
+    assert (await early, await later) == ("old", "new")
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @asynchronous
 async def test_sets_that_overtake_each_other_leave_both_levels_agreed(
