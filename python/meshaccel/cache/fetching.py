@@ -1,6 +1,7 @@
 """Reads that the first level cannot answer at once."""
 
 import inspect
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from functools import partial
@@ -158,7 +159,7 @@ class Fetching(Generic[V]):
 def due(wish: Wish) -> float:
     """Return the seconds left of a value when it is due for an eager refresh; 0 if never is."""
     eager = wish.policy.eager
-    return 0.0 if eager is None or wish.ttl == float("inf") else (1 - eager) * wish.ttl
+    return 0.0 if eager is None or wish.ttl == math.inf else (1 - eager) * wish.ttl
 
 
 def unfit(outcome: Outcome, fetch: Fetch[V], epoch: int, *, is_ours: bool) -> bool:

@@ -1,7 +1,8 @@
 """What a cache and its namespaces share."""
 
+import math
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from meshaccel._native import TagCache
 from meshaccel.cache.arrivals import Arrivals
@@ -55,5 +56,5 @@ class Parts(Generic[V]):
 
         While nothing is heard of other nodes, not for long.
         """
-        backplane: Any = self.backplane
-        return float("inf") if backplane is None or backplane.connected else self.deaf_ttl
+        hears = self.backplane is None or self.backplane.connected
+        return math.inf if hears else self.deaf_ttl
