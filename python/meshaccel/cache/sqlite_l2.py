@@ -14,6 +14,7 @@ from meshaccel.cache.level2 import Reading, StoredEntry, Version, Wanted
 from meshaccel.cache.record import encode, to_name
 from meshaccel.cache.sqlite_entries import Bounds, Seen
 from meshaccel.cache.sqlite_file import begin, boot_id, examine
+from meshaccel.cache.sqlite_notes import Changed
 from meshaccel.cache.sqlite_reading import look_up
 from meshaccel.clock import Clock, SystemClock
 from meshaccel.errors import (
@@ -198,6 +199,12 @@ class SqliteL2:
     async def clear(self) -> Version:
         """Forget everything."""
         return await self._change(sqlite_notes.forget_all)
+
+    async def changes(self, since: Version) -> Changed:
+        """Return which keys and tags were noted since a version; for a backplane."""
+        return await _translated(
+            self._pool.run_read(lambda conn: sqlite_notes.changes(conn, since))
+        )
 
     async def close(self) -> None:
         """Finish what is queued, then close the file."""
