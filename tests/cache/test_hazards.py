@@ -155,6 +155,22 @@ def test_clocks_have_no_part_in_invalidation() -> None:
     cache.validate()
 
 
+@pytest.mark.parametrize("lifetime", [{"ttl": 10}, {"idle_ttl": 10}])
+def test_clock_that_leaps_by_decades_makes_nothing_immortal(lifetime: dict[str, float]) -> None:
+    """As a wall clock does that is set for the first time."""
+    clock = Clock()
+    cache = TagCache[int](10, clock=clock)
+    cache.set("before", 1, **lifetime)  # type: ignore[arg-type]
+    clock.now = 60 * 365 * 86_400.0
+    cache.set("after", 2, **lifetime)  # type: ignore[arg-type]
+    cache.get("after")
+    clock.now += 11
+    assert cache.get_many(["before", "after"]) == [None, None]
+    cache.validate()
+    cache.sweep()
+    assert len(cache) == 0
+
+
 LEAVE: dict[str, Callable[[TagCache[Any]], object]] = {
     "overwritten": lambda cache: cache.set("key", 1),
     "evicted": lambda cache: [cache.set(f"{n}", n) for n in range(10)],

@@ -299,7 +299,7 @@ class TagCache(Generic[V]):
 
 def _deadline(end: float, idle_end: float) -> float:
     deadline = min(end, idle_end)
-    return deadline if deadline < _NEVER else math.inf
+    return deadline if deadline == math.inf else min(deadline, _NEVER - 1)
 
 
 def _span(option: str, seconds: float | None, default: float) -> float:
@@ -308,4 +308,5 @@ def _span(option: str, seconds: float | None, default: float) -> float:
         return default
     if not seconds > 0:
         raise CacheOptionError(option, "a positive number of seconds", seconds)
-    return math.inf if seconds == math.inf else max(int(seconds * 1e6), 1)
+    micros = seconds * 1e6
+    return max(int(micros), 1) if micros < _NEVER else math.inf

@@ -4,11 +4,14 @@
 //! not another thread, not a finaliser, not the garbage collector, not a child made by `fork`.
 
 mod clock;
+mod fastcall;
 mod flight;
 mod guarded;
 mod options;
+mod owned;
 mod quick;
 mod reader;
+mod set;
 mod text;
 
 use meshaccel_core::cache::{self as core, Lifetime, Limits, Offer, Removed};
@@ -23,6 +26,7 @@ use crate::error::{cache_option, foreign_flight};
 use clock::{Clock, Moment};
 pub use flight::Flight;
 use guarded::{Guard, Guarded};
+use owned::Owned;
 pub use quick::install;
 use reader::Reader;
 use text::{Named, Text, collect};
@@ -30,7 +34,7 @@ use text::{Named, Text, collect};
 /// Entries that are swept, or dropped, between two breaths.
 const STEPS_PER_BREATH: usize = 256;
 
-type State = core::TagCache<Text, Py<PyAny>>;
+type State = core::TagCache<Text, Owned<PyAny>>;
 
 /// Values by key, dropped by tag, bounded.
 #[pyclass(frozen, generic, weakref, module = "meshaccel.cache")]
@@ -82,30 +86,6 @@ impl TagCache {
         })
     }
 
-    #[pyo3(signature = (keys, default=None, /))]
-    fn get_many<'py>(
-        &self,
-        keys: &Bound<'py, PyAny>,
-        default: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let py = keys.py();
-        let keys = collect(keys, "keys")?;
-        let names = Named::all(&keys, "key")?;
-        let now = self.clock.moment(py)?.micros();
-        let default = default.unwrap_or_else(|| py.None().into_bound(py));
-        let mut removed = Removed::new();
-        let mut found = Vec::with_capacity(names.len());
-        {
-            let mut state = self.lock(py);
-            for name in &names {
-                let value = state.get(name, || now, &mut removed);
-                found.push(value.map_or_else(|| default.clone(), |value| value.bind(py).clone()));
-            }
-        }
-        drop(removed);
-        PyList::new(py, found)
-    }
-
     #[pyo3(
         signature = (key, value, tags=None, *, ttl=None, idle_ttl=None, since=None, size=None),
         text_signature = "($self, key, value, tags=(), *, ttl=None, idle_ttl=None, since=None, size=None)"
@@ -145,17 +125,12 @@ impl TagCache {
             None => None,
         };
         let offer = Offer {
-            value: value.unbind(),
+            value: Owned::new(value),
             lifetime,
             weight,
             since,
         };
-        let mut removed = Removed::new();
-        let stored = self
-            .lock(py)
-            .set(&name, &tags, offer, moment.micros(), &mut removed);
-        drop(removed);
-        Ok(stored)
+        Ok(self.store(py, &name, &tags, offer, moment.micros()))
     }
 
     #[pyo3(signature = (key, /, *, ttl=None, idle_ttl=None))]
@@ -318,7 +293,7 @@ impl TagCache {
             return Ok(());
         }
         let state = self.lock(py);
-        state.values().try_for_each(|value| visit.call(value))
+        state.values().try_for_each(|value| visit.call(&**value))
     }
 
     fn __clear__(&self) {
@@ -332,6 +307,43 @@ impl TagCache {
 impl TagCache {
     fn lock<'a>(&'a self, py: Python<'a>) -> Guard<'a, State> {
         self.state.lock(py)
+    }
+
+    fn store(
+        &self,
+        py: Python<'_>,
+        name: &Named<'_, '_>,
+        tags: &[Named<'_, '_>],
+        offer: Offer<Owned<PyAny>>,
+        now: u64,
+    ) -> bool {
+        let mut removed = Removed::new();
+        let stored = self.lock(py).set(name, tags, offer, now, &mut removed);
+        drop(removed);
+        stored
+    }
+
+    /// What `quick` leaves to be done.
+    fn get_many<'py>(
+        &self,
+        keys: &Bound<'py, PyAny>,
+        default: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = keys.py();
+        let keys = collect(keys, "keys")?;
+        let names = Named::all(&keys, "key")?;
+        let now = self.clock.moment(py)?.micros();
+        let mut removed = Removed::new();
+        let mut found = Vec::with_capacity(names.len());
+        {
+            let mut state = self.lock(py);
+            for name in &names {
+                let value = state.get(name, || now, &mut removed);
+                found.push(value.map_or_else(|| default.clone(), |value| value.bind(py).clone()));
+            }
+        }
+        drop(removed);
+        PyList::new(py, found)
     }
 
     /// What `quick` leaves to be done.

@@ -241,7 +241,8 @@ impl<K, V> TagCache<K, V> {
         self.flights.outlived(began, key.into_iter().chain(tags))
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as `find`")]
     fn locate(&mut self, name: &impl Name<K>, now: impl FnOnce() -> u64) -> Located {
         let Some(slot) = self.find(name) else {
             return Located::Nowhere;
@@ -270,7 +271,8 @@ impl<K, V> TagCache<K, V> {
         entry.kept.as_ref().map(|(_, value)| value)
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "measured: a look takes a tenth less")]
     fn find(&self, name: &impl Name<K>) -> Option<u32> {
         let hash = fold(name.hash());
         let is_it = |&slot: &u32| {

@@ -18,7 +18,9 @@ from tests.cache.hierarchical.support import Air, Doors, FakeClock, MemoryL2, Pl
 
 from meshaccel.cache import FetchContext, HierarchicalCache, Policy, TagCache
 
-KEYS = ("a", "b", "c")
+KEYS = ("a", "b")
+OFTEN_A = st.sampled_from("aaab")
+NODES = st.integers(0, 1)
 TRIPS = ("read", "write", "put", "delete", "invalidate", "expire", "clear")
 CHANGES = ("static tag", "dynamic tag", "common tag", "expired tag", "delete", "clear", "set")
 
@@ -64,6 +66,8 @@ class Interleavings(RuleBasedStateMachine):
         eager=st.sampled_from([None, 0.5]),
         entries=st.sampled_from([1, 100]),
         background_writes=st.booleans(),
+        fails=st.booleans(),
+        shut=st.lists(st.sampled_from(TRIPS), min_size=1, max_size=4),
     )
     def start(
         self,
@@ -73,6 +77,8 @@ class Interleavings(RuleBasedStateMachine):
         eager: float | None,
         entries: int,
         background_writes: bool,
+        fails: bool,
+        shut: list[str],
     ) -> None:
         """Make two nodes."""
         self.loop = asyncio.new_event_loop()
@@ -81,6 +87,7 @@ class Interleavings(RuleBasedStateMachine):
         self.promised = dict.fromkeys(KEYS, 0), dict.fromkeys(KEYS, 0)
         self.counter = 0
         self.events = 0
+        self.fails = fails
         self.failing = self.has_failed = False
         self.readings: list[Reading] = []
         self.changes: list[asyncio.Future[Any]] = []
@@ -91,7 +98,7 @@ class Interleavings(RuleBasedStateMachine):
         )
         self.nodes: list[Node] = []
         for _ in range(2):
-            doors, plane = Doors(store, *TRIPS), air.plane()
+            doors, plane = Doors(store, *shut), air.plane()
             cache = HierarchicalCache[int](
                 TagCache(entries, clock=self.clock.monotonic),
                 doors,
@@ -154,7 +161,7 @@ class Interleavings(RuleBasedStateMachine):
 
         return fetch
 
-    @rule(node=st.integers(0, 1), key=st.sampled_from(KEYS), fetches=st.booleans())
+    @rule(node=NODES, key=OFTEN_A, fetches=st.sampled_from([True, True, False]))
     def read(self, node: int, key: str, *, fetches: bool) -> None:
         """Begin to read."""
         at = self.nodes[node]
@@ -168,7 +175,7 @@ class Interleavings(RuleBasedStateMachine):
         self.readings.append(Reading(key, floor, hard_floor, task))
         self.check()
 
-    @rule(node=st.integers(0, 1))
+    @rule(node=NODES)
     def read_many(self, node: int) -> None:
         """Begin to read all keys at once."""
         at = self.nodes[node]
@@ -194,13 +201,14 @@ class Interleavings(RuleBasedStateMachine):
 
         self.events += 1
         task = self.do(call)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self.readings += [
             Reading(key, floors[key], hard_floors[key], self.loop.create_task(part(task, key)))
             for key in KEYS
         ]
         self.do()
 
-    @rule(node=st.integers(0, 1), key=st.sampled_from(KEYS), how=st.sampled_from(CHANGES))
+    @rule(node=NODES, key=OFTEN_A, how=st.sampled_from(CHANGES))
     def change(self, node: int, key: str, how: str) -> None:
         """Change what is true, and begin to tell a cache."""
         at = self.nodes[node]
@@ -250,6 +258,37 @@ class Interleavings(RuleBasedStateMachine):
         self.held.pop(data.draw(st.integers(0, len(self.held) - 1))).set()
         self.do()
 
+    @precondition(lambda self: self.held or any(node.doors.waiting for node in self.nodes))
+    @rule()
+    def let_all_go_on(self) -> None:
+        """Let whatever waits go on, but not what waits after that."""
+        self.go_on()
+
+    @rule(node=NODES, key=OFTEN_A)
+    def read_to_the_end(self, node: int, key: str) -> None:
+        """Read, and let everything go on until that is done."""
+        self.read(node, key, fetches=True)
+        while self.go_on():
+            pass
+
+    @rule(node=NODES, key=OFTEN_A, how=st.sampled_from(CHANGES))
+    def change_to_the_end(self, node: int, key: str, how: str) -> None:
+        """Change what is true, and let everything go on until that is done."""
+        self.change(node, key, how)
+        while self.go_on():
+            pass
+
+    def go_on(self) -> bool:
+        """Let whatever waits go on; return whether there was anything."""
+        waiting = [event for node in self.nodes for _, event in node.doors.waiting] + self.held
+        for node in self.nodes:
+            node.doors.waiting.clear()
+        self.held.clear()
+        for event in waiting:
+            event.set()
+        self.do()
+        return bool(waiting)
+
     @precondition(lambda self: self.readings or self.changes)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -272,7 +311,7 @@ class Interleavings(RuleBasedStateMachine):
             raise_to(node.hard_floors, self.promised[1])
         self.do()
 
-    @rule(node=st.integers(0, 1))
+    @rule(node=NODES)
     def cut_or_mend(self, node: int) -> None:
         """Lose the connection of a node, or restore it."""
         at = self.nodes[node]
@@ -292,6 +331,7 @@ class Interleavings(RuleBasedStateMachine):
         self.clock.now += seconds
         self.do()
 
+    @precondition(lambda self: self.fails)
     @rule()
     def fail_or_work(self) -> None:
         """Let functions fail, or work again."""
@@ -310,16 +350,8 @@ class Interleavings(RuleBasedStateMachine):
 
     def finish(self) -> None:
         """Let everything go on until all is done."""
-        for _ in range(1000):
-            waiting = [event for node in self.nodes for _, event in node.doors.waiting] + self.held
-            for node in self.nodes:
-                node.doors.waiting.clear()
-            self.held.clear()
-            for event in waiting:
-                event.set()
-            self.do()
-            if not waiting:
-                break
+        while self.go_on():
+            pass
         assert not self.readings
         assert all(change.done() for change in self.changes)
         for node in self.nodes:
@@ -330,4 +362,4 @@ class Interleavings(RuleBasedStateMachine):
 
 
 TestInterleavings = Interleavings.TestCase
-TestInterleavings.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestInterleavings.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

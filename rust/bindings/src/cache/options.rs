@@ -12,7 +12,12 @@ pub fn span(name: &str, seconds: f64) -> PyResult<Option<u64>> {
     if seconds.is_nan() || seconds <= 0.0 {
         return Err(cache_option(name, "a positive number of seconds", seconds));
     }
-    Ok(seconds.is_finite().then(|| micros(seconds).max(1)))
+    Ok(micros_if_finite(seconds))
+}
+
+/// Positive seconds as microseconds, at least one; `None` if they are infinite.
+pub fn micros_if_finite(seconds: f64) -> Option<u64> {
+    seconds.is_finite().then(|| micros(seconds).max(1))
 }
 
 /// What a call says about the lifetime of an entry, and else its cache.

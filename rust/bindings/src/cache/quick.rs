@@ -1,65 +1,61 @@
-//! `TagCache.get`, called as C is called: to convert its arguments would cost more than the look.
+//! `TagCache.get` and `get_many`: a quick way through for what nearly all calls are like.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 
-use pyo3::exceptions::{PySystemError, PyTypeError};
+use meshaccel_core::cache::Removed;
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyList, PyType};
 
-use super::TagCache;
 use super::clock::Clock;
+use super::fastcall::{Arguments, Definition, answer, guarded};
 use super::text::Named;
+use super::{TagCache, set};
 
-/// Give the class its `get`.
+static GET: Definition = Definition::positional(
+    c"get",
+    get,
+    c"get($self, key, default=None, /)\n--\n\nReturn the value of a key.",
+);
+static GET_MANY: Definition = Definition::positional(
+    c"get_many",
+    get_many,
+    c"get_many($self, keys, default=None, /)\n--\n\nReturn the values of keys.",
+);
+
+/// Give the class its methods that `PyO3` has no part in.
 pub fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
-    let definition = ffi::PyMethodDef {
-        ml_name: c"get".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer {
-            PyCFunctionFast: get,
-        },
-        ml_flags: ffi::METH_FASTCALL,
-        ml_doc: c"get($self, key, default=None, /)\n--\n\nReturn the value of a key.".as_ptr(),
-    };
-    let definition = Box::leak(Box::new(definition));
-    // SAFETY: the definition lives for ever, and the class is one. The descriptor made of both
-    // calls `get` on instances of the class only, in the way that the flag says.
-    let method = unsafe {
-        let method = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
-        Bound::from_owned_ptr_or_err(class.py(), method)?
-    };
-    class.setattr("get", method)
+    GET.install(class)?;
+    GET_MANY.install(class)?;
+    set::install(class)
 }
 
-/// The method. Nobody but the interpreter calls it, as a `METH_FASTCALL` method of `TagCache`.
+/// Nobody but the interpreter calls it, on an instance.
 unsafe extern "C" fn get(
     this: *mut PyObject,
     arguments: *mut *mut PyObject,
     count: ffi::Py_ssize_t,
 ) -> *mut PyObject {
-    // SAFETY: the interpreter holds the GIL and passes an instance of the class, and `count`
-    // arguments that stay alive until this returns.
-    let answer = catch_unwind(AssertUnwindSafe(|| unsafe {
+    // SAFETY: the interpreter holds the GIL and passes an instance and its arguments.
+    let (py, this, arguments) = unsafe {
         let py = Python::assume_attached();
         let this = Borrowed::from_ptr(py, this).cast_unchecked::<TagCache>();
-        let (key, default) = match count {
-            1 => (*arguments, ffi::Py_None()),
-            2 => (*arguments, *arguments.add(1)),
-            _ => return wrong_count(count),
+        (py, this, Arguments::new(py, arguments, count, null_mut()))
+    };
+    guarded(py, || {
+        let Some((key, default)) = key_and_default(arguments) else {
+            return answer(py, || Err(wrong_count("get", arguments.len())));
         };
-        let key = Borrowed::from_ptr(py, key);
-        let default = Borrowed::from_ptr(py, default);
         match look(this.get(), key) {
             Look::Found(value) => value,
-            Look::Missing => {
-                ffi::Py_INCREF(default.as_ptr());
-                default.as_ptr()
-            }
-            Look::Untidy => get_slowly(this.get(), key, default),
+            Look::Missing => default.to_owned().into_ptr(),
+            Look::Untidy => answer(py, || {
+                let found = this.get().get(&key)?;
+                Ok(found.unwrap_or_else(|| default.to_owned()))
+            }),
         }
-    }));
-    answer.unwrap_or_else(|_| broken())
+    })
 }
 
 /// What a quick look came to.
@@ -72,8 +68,7 @@ pub enum Look {
 }
 
 /// A look that makes and drops no object.
-///
-/// `PyO3` does not know that the GIL is held, so what is dropped here would be dropped later.
+#[inline]
 pub fn look(cache: &TagCache, key: Borrowed<'_, '_, PyAny>) -> Look {
     let Clock::Coarse(start) = &cache.clock else {
         return Look::Untidy;
@@ -93,33 +88,96 @@ pub fn look(cache: &TagCache, key: Borrowed<'_, '_, PyAny>) -> Look {
     }
 }
 
-#[cold]
-pub fn broken() -> *mut PyObject {
-    raise(|| PySystemError::new_err("the cache is broken"))
-}
-
-#[cold]
-fn get_slowly(
-    cache: &TagCache,
-    key: Borrowed<'_, '_, PyAny>,
-    default: Borrowed<'_, '_, PyAny>,
+/// Nobody but the interpreter calls it, on an instance.
+unsafe extern "C" fn get_many(
+    this: *mut PyObject,
+    arguments: *mut *mut PyObject,
+    count: ffi::Py_ssize_t,
 ) -> *mut PyObject {
-    Python::attach(|py| match cache.get(&key) {
-        Ok(found) => found.unwrap_or_else(|| default.to_owned()).into_ptr(),
-        Err(error) => {
-            error.restore(py);
-            null_mut()
+    // SAFETY: the interpreter holds the GIL and passes an instance and its arguments.
+    let (py, this, arguments) = unsafe {
+        let py = Python::assume_attached();
+        let this = Borrowed::from_ptr(py, this).cast_unchecked::<TagCache>();
+        (py, this, Arguments::new(py, arguments, count, null_mut()))
+    };
+    guarded(py, || {
+        let Some((keys, default)) = key_and_default(arguments) else {
+            return answer(py, || Err(wrong_count("get_many", arguments.len())));
+        };
+        let found = keys
+            .cast_exact::<PyList>()
+            .ok()
+            .and_then(|keys| look_for_all(this.get(), keys, default));
+        match found {
+            Some(found) => found.into_ptr(),
+            None => answer(py, || Ok(this.get().get_many(&keys, &default)?.into_any())),
         }
     })
 }
 
-#[cold]
-fn wrong_count(count: ffi::Py_ssize_t) -> *mut PyObject {
-    raise(|| PyTypeError::new_err(format!("get expected 1 or 2 arguments, got {count}")))
+/// Look for the members of a list. `None`: it takes more than that; nothing was noted.
+fn look_for_all<'py>(
+    cache: &TagCache,
+    keys: Borrowed<'_, 'py, PyList>,
+    default: Borrowed<'_, 'py, PyAny>,
+) -> Option<Bound<'py, PyAny>> {
+    let py = keys.py();
+    let Clock::Coarse(start) = &cache.clock else {
+        return None;
+    };
+    let count = keys.len();
+    // SAFETY: the GIL is held. A failure leaves an error, which the slow way would meet again.
+    let found = unsafe {
+        let found = ffi::PyList_New(count.cast_signed());
+        Bound::from_owned_ptr_or_opt(py, found).or_else(|| {
+            ffi::PyErr_Clear();
+            None
+        })?
+    };
+    // From here on no foreign code runs until the cache is unlocked. It may have run so far: to
+    // make a list may start the garbage collector.
+    if keys.len() != count {
+        return None;
+    }
+    // SAFETY: the index is one of the list, which does not change.
+    let key = |index: usize| unsafe {
+        let key = ffi::PyList_GetItem(keys.as_ptr(), index.cast_signed());
+        Borrowed::from_ptr(py, key)
+    };
+    if !(0..count).all(|index| Named::is_one(key(index))) {
+        return None;
+    }
+    let now = start.elapsed().as_micros();
+    let mut removed = Removed::new();
+    {
+        let mut state = cache.lock(py);
+        for index in 0..count {
+            let value = Named::quickly(key(index))
+                .and_then(|name| state.get(&name, || now, &mut removed))
+                .map_or(default.as_ptr(), |value| value.as_ptr());
+            // SAFETY: the value is alive while the lock is held. The list takes a new reference,
+            // in a place that is empty.
+            unsafe {
+                ffi::Py_INCREF(value);
+                ffi::PyList_SetItem(found.as_ptr(), index.cast_signed(), value);
+            }
+        }
+    }
+    drop(removed);
+    Some(found)
 }
 
-#[cold]
-fn raise(error: impl FnOnce() -> PyErr) -> *mut PyObject {
-    Python::attach(|py| error().restore(py));
-    null_mut()
+fn key_and_default<'a, 'py>(
+    arguments: Arguments<'a, 'py>,
+) -> Option<(Borrowed<'a, 'py, PyAny>, Borrowed<'a, 'py, PyAny>)> {
+    let none = arguments.none();
+    match arguments.len() {
+        1 => Some((arguments.get(0)?, none)),
+        2 => Some((arguments.get(0)?, arguments.get(1)?)),
+        _ => None,
+    }
+}
+
+fn wrong_count(name: &str, count: usize) -> PyErr {
+    PyTypeError::new_err(format!("{name} expected 1 or 2 arguments, got {count}"))
 }

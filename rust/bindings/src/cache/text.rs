@@ -6,10 +6,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 use smallvec::SmallVec;
 
+use super::owned::Owned;
 use crate::error::{lone_name, name_type};
 
 /// A kept name.
-pub type Text = Py<PyString>;
+pub type Text = Owned<PyString>;
 
 /// A name in a call.
 pub struct Named<'a, 'py> {
@@ -22,17 +23,22 @@ impl<'a, 'py> Named<'a, 'py> {
         Self::quickly(value).ok_or_else(|| name_type(role, &value))
     }
 
+    /// Whether a value is a name.
+    #[inline]
+    pub fn is_one(value: Borrowed<'_, '_, PyAny>) -> bool {
+        // SAFETY: the value is alive.
+        unsafe { ffi::PyUnicode_CheckExact(value.as_ptr()) != 0 }
+    }
+
     /// As `new`, for a role of no interest, without making an error.
     #[inline]
     pub fn quickly(value: Borrowed<'a, 'py, PyAny>) -> Option<Self> {
+        if !Self::is_one(value) {
+            return None;
+        }
         // SAFETY: the value is alive. The hash of a string is computed without foreign code, and
         // cannot fail.
-        let hash = unsafe {
-            if ffi::PyUnicode_CheckExact(value.as_ptr()) == 0 {
-                return None;
-            }
-            ffi::PyObject_Hash(value.as_ptr())
-        };
+        let hash = unsafe { ffi::PyObject_Hash(value.as_ptr()) };
         Some(Self {
             // SAFETY: it was just found to be a string.
             text: unsafe { value.cast_unchecked() },
@@ -59,18 +65,14 @@ impl Name<Text> for Named<'_, '_> {
     fn is(&self, kept: &Text) -> bool {
         let (kept, text) = (kept.as_ptr(), self.text.as_ptr());
         kept == text || {
-            // SAFETY: both are alive and exactly `str`, and the GIL is held, as a `Borrowed`
-            // proves. The answer is a new reference to True or False.
-            unsafe {
-                let answer = ffi::PyUnicode_RichCompare(kept, text, ffi::Py_EQ);
-                ffi::Py_DECREF(answer);
-                answer == ffi::Py_True()
-            }
+            // SAFETY: both are alive and exactly `str`, for which this cannot fail, and the GIL
+            // is held, as a `Borrowed` proves.
+            unsafe { ffi::PyUnicode_Compare(kept, text) == 0 }
         }
     }
 
     fn keep(&self) -> Text {
-        self.text.to_owned().unbind()
+        Owned::new(self.text.to_owned())
     }
 }
 

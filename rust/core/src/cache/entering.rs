@@ -79,7 +79,6 @@ impl<K, V> TagCache<K, V> {
         let Some(slot) = self.find_alive(name, removed) else {
             return false;
         };
-        self.unschedule(slot);
         self.schedule(slot, lifetime);
         true
     }
@@ -103,9 +102,8 @@ impl<K, V> TagCache<K, V> {
         slot
     }
 
-    /// Give an entry another value, neither tags nor a deadline, and note of its use.
+    /// Give an entry another value, no tags, and note of its use.
     fn overwrite(&mut self, slot: u32, value: V, weight: u64, removed: &mut Removed<V>) -> u32 {
-        self.unschedule(slot);
         let entry = &mut self.slab[slot];
         entry.hit();
         let in_main = entry.in_main();

@@ -2,38 +2,61 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
+use hashbrown::hash_table::{Entry, OccupiedEntry};
+
+use super::spread;
 
 /// A bounded queue of hashes. Two keys of one hash are taken for one, which costs a little
 /// precision and nothing else.
 #[derive(Debug, Default)]
 pub(super) struct Ghost {
-    /// When each hash was last added.
-    added: HashMap<u32, u32>,
+    /// The hashes that are here.
+    added: HashTable<Addition>,
     /// In order of addition, including some that have left since.
-    order: VecDeque<(u32, u32)>,
+    order: VecDeque<Addition>,
     clock: u32,
+}
+
+/// A hash, and when it was last added.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Addition {
+    hash: u32,
+    when: u32,
 }
 
 impl Ghost {
     pub fn add(&mut self, hash: u32, limit: usize) {
         self.clock = self.clock.wrapping_add(1);
-        self.added.insert(hash, self.clock);
-        self.order.push_back((hash, self.clock));
+        let addition = Addition {
+            hash,
+            when: self.clock,
+        };
+        let is_it = |other: &Addition| other.hash == hash;
+        match self
+            .added
+            .entry(spread(hash), is_it, |other| spread(other.hash))
+        {
+            Entry::Occupied(mut found) => *found.get_mut() = addition,
+            Entry::Vacant(place) => drop(place.insert(addition)),
+        }
+        self.order.push_back(addition);
         while self.added.len() > limit {
             self.forget_oldest();
         }
         // Those that left are skipped above, unless there is always room.
         if self.order.len() > 2 * limit + 64 {
             let added = &self.added;
-            self.order
-                .retain(|(hash, when)| added.get(hash) == Some(when));
+            self.order.retain(|addition| {
+                let is_it = |other: &Addition| other == addition;
+                added.find(spread(addition.hash), is_it).is_some()
+            });
         }
     }
 
     /// Take out `hash`; whether it was there.
     pub fn remove(&mut self, hash: u32) -> bool {
-        !self.added.is_empty() && self.added.remove(&hash).is_some()
+        !self.added.is_empty() && self.take(hash, |other| other.hash == hash)
     }
 
     pub fn len(&self) -> usize {
@@ -46,10 +69,13 @@ impl Ghost {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some((hash, when)) = self.order.pop_front()
-            && self.added.get(&hash) == Some(&when)
-        {
-            self.added.remove(&hash);
+        if let Some(oldest) = self.order.pop_front() {
+            self.take(oldest.hash, |other| *other == oldest);
         }
+    }
+
+    fn take(&mut self, hash: u32, is_it: impl FnMut(&Addition) -> bool) -> bool {
+        let found = self.added.find_entry(spread(hash), is_it);
+        found.map(OccupiedEntry::remove).is_ok()
     }
 }

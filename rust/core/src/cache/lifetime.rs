@@ -1,7 +1,7 @@
 //! How long an entry is kept.
 
 use super::TagCache;
-use super::slab::NEVER;
+use super::slab::{NEVER, NO_BUCKET};
 
 /// How long to keep an entry, in microseconds. `None` is for ever.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,21 +58,25 @@ impl Jitter {
 }
 
 impl<K, V> TagCache<K, V> {
-    /// Set the deadline of an entry that has none.
+    /// Set the deadline of an entry, in place of the one it may have.
     pub(super) fn schedule(&mut self, slot: u32, lifetime: Lifetime) {
-        if lifetime.ttl.is_none() && lifetime.idle.is_none() {
+        let end = until(self.now, lifetime.ttl.map(|ttl| self.jitter.shorten(ttl)));
+        let deadline = end.min(until(self.now, lifetime.idle));
+        let entry = &mut self.slab[slot];
+        if let Some(every) = lifetime.idle {
+            self.idle.insert(slot, Idle { every, end });
+            entry.set_idle_timed(true);
+        } else if entry.is_idle_timed() {
+            self.idle.remove(&slot);
+            entry.set_idle_timed(false);
+        }
+        let put_off = deadline >= entry.deadline() && deadline != NEVER;
+        entry.set_deadline(deadline);
+        if put_off && entry.bucket() != NO_BUCKET {
+            // The wheel finds out by itself.
             return;
         }
-        let end = lifetime.ttl.map_or(NEVER, |ttl| {
-            self.now.saturating_add(self.jitter.shorten(ttl))
-        });
-        let mut deadline = end;
-        if let Some(every) = lifetime.idle {
-            deadline = end.min(self.now.saturating_add(every));
-            self.idle.insert(slot, Idle { every, end });
-            self.slab[slot].set_idle_timed(true);
-        }
-        self.slab[slot].set_deadline(deadline);
+        self.wheel.remove(&mut self.slab, slot);
         self.wheel.insert(&mut self.slab, slot);
     }
 
@@ -90,7 +94,16 @@ impl<K, V> TagCache<K, V> {
     /// Note a use of an entry whose deadline hits put off. The wheel finds out by itself.
     pub(super) fn put_off(&mut self, slot: u32, now: u64) {
         if let Some(&Idle { every, end }) = self.idle.get(&slot) {
-            self.slab[slot].set_deadline(end.min(now.saturating_add(every)));
+            self.slab[slot].set_deadline(end.min(until(now, Some(every))));
         }
+    }
+}
+
+/// The end of a span that begins now. Whatever does not last for ever ends: if not later, then
+/// with the time itself.
+fn until(now: u64, span: Option<u64>) -> u64 {
+    match span {
+        Some(span) if span < NEVER => now.saturating_add(span).min(NEVER - 1),
+        _ => NEVER,
     }
 }

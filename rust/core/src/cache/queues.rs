@@ -119,7 +119,7 @@ impl Queues {
             .into_iter()
             .flat_map(move |queue| {
                 std::iter::successors(queue.list.first(), |&slot| {
-                    let next = slab[slot].queue.next;
+                    let next = slab.places(slot).queue.next;
                     (next != super::list::NIL).then_some(next)
                 })
             })

@@ -4,10 +4,10 @@ use std::ops::{Index, IndexMut};
 
 use super::list::{Links, NIL, Nodes};
 
-/// One entry: 48 bytes if key and value are pointers. What few entries need is kept elsewhere;
-/// what a look needs comes first, to be in one cache line more often.
+/// What a look at an entry needs: half a cache line, never across two, if key and value are
+/// pointers. What few entries need is kept elsewhere.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(32))]
 pub(super) struct Entry<K, V> {
     /// Empty while the slot is free.
     pub kept: Option<(K, V)>,
@@ -16,6 +16,11 @@ pub(super) struct Entry<K, V> {
     pub hash: u32,
     /// The first of its tags, see `tags`.
     pub edges: u32,
+}
+
+/// The neighbours of an entry.
+#[derive(Debug)]
+pub(super) struct Places {
     /// In its queue; in a free slot `next` is the next free one.
     pub queue: Links,
     /// In its bucket of the wheel.
@@ -40,8 +45,6 @@ impl<K, V> Entry<K, V> {
         Self {
             kept: Some((key, value)),
             timing: NEVER << NOTES | BUCKET,
-            queue: Links::ALONE,
-            timer: Links::ALONE,
             hash,
             edges: NIL,
         }
@@ -66,7 +69,10 @@ impl<K, V> Entry<K, V> {
     }
 
     pub fn hit(&mut self) {
-        self.timing += u64::from(self.timing & HITS != HITS);
+        // Mostly there is nothing to write, which spares writing back the line.
+        if self.timing & HITS != HITS {
+            self.timing += 1;
+        }
     }
 
     pub fn forget_hit(&mut self) {
@@ -111,6 +117,8 @@ impl<K, V> Entry<K, V> {
 #[derive(Debug)]
 pub(super) struct Slab<K, V> {
     entries: Vec<Entry<K, V>>,
+    /// Of the same slots.
+    places: Vec<Places>,
     free: u32,
     len: u32,
 }
@@ -119,6 +127,7 @@ impl<K, V> Slab<K, V> {
     pub const fn new() -> Self {
         Self {
             entries: Vec::new(),
+            places: Vec::new(),
             free: NIL,
             len: 0,
         }
@@ -128,6 +137,10 @@ impl<K, V> Slab<K, V> {
         self.len
     }
 
+    pub fn places(&self, slot: u32) -> &Places {
+        &self.places[slot as usize]
+    }
+
     /// The caller keeps fewer than `u32::MAX` entries.
     pub fn insert(&mut self, key: K, value: V, hash: u32) -> u32 {
         self.len += 1;
@@ -135,22 +148,24 @@ impl<K, V> Slab<K, V> {
         if self.free == NIL {
             let slot = u32::try_from(self.entries.len()).unwrap_or(NIL);
             self.entries.push(entry);
+            self.places.push(Places {
+                queue: Links::ALONE,
+                timer: Links::ALONE,
+            });
             return slot;
         }
         let slot = self.free;
-        self.free = self[slot].queue.next;
+        self.free = self.places(slot).queue.next;
         self[slot] = entry;
         slot
     }
 
+    /// The entry is in no list any more.
     pub fn remove(&mut self, slot: u32) -> Option<(K, V)> {
-        let free = self.free;
-        let entry = &mut self[slot];
-        entry.queue.next = free;
-        let kept = entry.kept.take();
+        self.places[slot as usize].queue.next = self.free;
         self.free = slot;
         self.len -= 1;
-        kept
+        self[slot].kept.take()
     }
 
     pub fn into_values(self) -> impl Iterator<Item = V> {
@@ -186,7 +201,7 @@ pub(super) struct Queued<'a, K, V>(pub &'a mut Slab<K, V>);
 
 impl<K, V> Nodes for Queued<'_, K, V> {
     fn links(&mut self, slot: u32) -> &mut Links {
-        &mut self.0[slot].queue
+        &mut self.0.places[slot as usize].queue
     }
 }
 
@@ -195,7 +210,7 @@ pub(super) struct Timed<'a, K, V>(pub &'a mut Slab<K, V>);
 
 impl<K, V> Nodes for Timed<'_, K, V> {
     fn links(&mut self, slot: u32) -> &mut Links {
-        &mut self.0[slot].timer
+        &mut self.0.places[slot as usize].timer
     }
 }
 
@@ -205,7 +220,8 @@ mod tests {
 
     #[test]
     fn entry_of_two_pointers_is_small() {
-        assert_eq!(size_of::<Entry<Box<()>, Box<()>>>(), 48);
+        assert_eq!(size_of::<Entry<Box<()>, Box<()>>>(), 32);
+        assert_eq!(size_of::<Places>(), 16);
     }
 
     #[test]

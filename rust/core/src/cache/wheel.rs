@@ -138,7 +138,7 @@ impl Wheel {
                     return None;
                 }
                 count += 1;
-                let following = slab[slot].timer.next;
+                let following = slab.places(slot).timer.next;
                 next = (following != super::list::NIL).then_some(following);
             }
         }
