@@ -20,9 +20,9 @@ from typing import Any
 
 import aiocache
 import cashews
-
 from benches.cache_contenders import HOUR, Brief
 from benches.tag_cache import names, shuffled, tags_of
+
 from meshaccel.cache import HierarchicalCache, Policy, TagCache
 
 BASE = "the brief's class"
