@@ -26,6 +26,11 @@ def to_name(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def to_text(name: bytes) -> str:
+    """Return the key or tag that ``to_name`` made bytes of."""
+    return name.decode("utf-8", "surrogatepass")
+
+
 def encode(entry: StoredEntry) -> bytes:
     """Return the bytes of an entry. ``expired`` is not part of them: it is found when read."""
     parts = [
@@ -86,4 +91,4 @@ def _text_at(record: bytes, at: int) -> tuple[str, int]:
     end = start + length
     if end > len(record):
         raise ValueError("cut short")
-    return record[start:end].decode("utf-8", "surrogatepass"), end
+    return to_text(record[start:end]), end

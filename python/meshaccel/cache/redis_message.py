@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from meshaccel.cache.level2 import Invalidation, Version
-from meshaccel.cache.record import to_name
+from meshaccel.cache.record import to_name, to_text
 
 NODE_BYTES: Final = 8
 
@@ -67,4 +67,4 @@ def from_message(message: bytes) -> Told | None:
 
 
 def _texts(names: list[bytes]) -> tuple[str, ...]:
-    return tuple(name.decode("utf-8", "surrogatepass") for name in names)
+    return tuple(to_text(name) for name in names)

@@ -25,7 +25,7 @@ class RedisServer:
         url: ``redis://``, ``rediss://`` or ``unix://``, as redis-py has it.
         namespace: of the keys; without braces, which mean something to a cluster.
         timeout: seconds for each attempt to get an answer, connecting included.
-        max_commands: how many may be under way at a time; as many connections are opened at most.
+        max_commands: how many may be under way at a time, each on a connection.
 
     Raises:
         CacheOptionError: an option is out of its range.
@@ -55,6 +55,7 @@ class RedisServer:
         )
         self.client: Redis = Redis(connection_pool=self._connections)
         self._execute: Any = self.client.execute_command
+        self._beginning: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(
@@ -97,6 +98,8 @@ class RedisServer:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._beginning is not None:
+            self._beginning.cancel()
         await self.client.aclose()
         await self._connections.disconnect()
 
@@ -108,25 +111,41 @@ class RedisServer:
             return None
 
     async def _begin(self) -> None:
+        """Introduce the namespace, once for all who come upon a server that does not know it."""
+        if self._beginning is None:
+            self._beginning = asyncio.get_running_loop().create_task(self._introduce())
+            self._beginning.add_done_callback(self._begun)
+        # Whose time is up takes nobody along.
+        await asyncio.shield(self._beginning)
+
+    def _begun(self, beginning: asyncio.Task[None]) -> None:
+        self._beginning = None
+        # Those who waited know how it went; perhaps none does any more.
+        if not beginning.cancelled():
+            beginning.exception()
+
+    async def _introduce(self) -> None:
         """Let the server look whether the namespace is of its own run, then give it the scripts.
 
         On one connection, hence to one server, and in this order: one that was started since, on
         an old copy of the data, is not given scripts by who has not made it look.
         """
-        connection = await self._connections.get_connection()
+        connection = self.new_connection()
         try:
-            begin = self.scripts.begin
-            incarnation = 1 + secrets.randbelow(2**52)
-            await connection.send_command("EVAL", begin.text, 2, *self._controls, incarnation)
-            await connection.read_response()
-            for script in self.scripts.to_load():
-                await connection.send_command("SCRIPT LOAD", script.text)
-                await connection.read_response()
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
+            async with asyncio.timeout(self._timeout):
+                await self._give_scripts(connection)
         finally:
-            await self._connections.release(connection)
+            await connection.disconnect(nowait=True)
+
+    async def _give_scripts(self, connection: Any) -> None:
+        await connection.connect()
+        begin = self.scripts.begin
+        incarnation = 1 + secrets.randbelow(2**52)
+        await connection.send_command("EVAL", begin.text, 2, *self._controls, incarnation)
+        await connection.read_response()
+        for script in self.scripts.to_load():
+            await connection.send_command("SCRIPT LOAD", script.text)
+            await connection.read_response()
 
     def _check_loop(self) -> None:
         loop = asyncio.get_running_loop()

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -13,17 +13,12 @@ from meshaccel.cache import sqlite_entries, sqlite_notes
 from meshaccel.cache.level2 import Reading, StoredEntry, Version, Wanted
 from meshaccel.cache.record import encode, to_name
 from meshaccel.cache.sqlite_entries import Bounds, Seen
+from meshaccel.cache.sqlite_errors import translated
 from meshaccel.cache.sqlite_file import begin, boot_id, examine
+from meshaccel.cache.sqlite_notes import Changed
 from meshaccel.cache.sqlite_reading import look_up
 from meshaccel.clock import Clock, SystemClock
-from meshaccel.errors import (
-    CacheOptionError,
-    ConnectionPoolExhausted,
-    DatabaseError,
-    PoolClosedError,
-    SecondLevelError,
-    StoreFullError,
-)
+from meshaccel.errors import CacheOptionError, StoreFullError
 from meshaccel.pool import ConnectionPool
 
 T = TypeVar("T")
@@ -103,10 +98,10 @@ class SqliteL2:
             pragmas={"synchronous": "NORMAL" if boot else "FULL"},
         )
         if name not in {"", ":memory:"}:
-            await _translated(asyncio.to_thread(examine, name, replace=replace))
-        await _translated(pool.open())
+            await translated(asyncio.to_thread(examine, name, replace=replace))
+        await translated(pool.open())
         try:
-            await _translated(pool.run_write(lambda conn: begin(conn, boot)))
+            await translated(pool.run_write(lambda conn: begin(conn, boot)))
         except BaseException:
             await pool.close()
             raise
@@ -117,7 +112,7 @@ class SqliteL2:
         names = [to_name(one.key) for one in wanted]
         tags = [tuple(map(to_name, one.tags)) for one in wanted]
         now = self._now()
-        reading, seen = await _translated(
+        reading, seen = await translated(
             self._pool.run_read(lambda conn: look_up(conn, names, tags, now))
         )
         self._seen.add(seen)
@@ -199,6 +194,10 @@ class SqliteL2:
         """Forget everything."""
         return await self._change(sqlite_notes.forget_all)
 
+    async def changes(self, since: Version) -> Changed:
+        """Return which keys and tags were noted since a version; for a backplane."""
+        return await translated(self._pool.run_read(lambda conn: sqlite_notes.changes(conn, since)))
+
     async def close(self) -> None:
         """Finish what is queued, then close the file."""
         await self._pool.close()
@@ -236,7 +235,7 @@ class SqliteL2:
             sqlite_entries.take_note(conn, seen)
             return work(conn)
 
-        return await _translated(self._pool.run_write(with_seen, repeatable=True))
+        return await translated(self._pool.run_write(with_seen, repeatable=True))
 
     def _take_seen(self) -> Seen:
         seen, self._seen = self._seen, Seen({}, {})
@@ -244,14 +243,3 @@ class SqliteL2:
 
     def _now(self) -> float:
         return self._clock.now_us() / 1e6
-
-
-async def _translated(outcome: Awaitable[T]) -> T:
-    try:
-        return await outcome
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL:
-            raise StoreFullError(f"no room: {error}") from error
-        raise SecondLevelError(f"{type(error).__name__}: {error}") from error
-    except (sqlite3.Error, DatabaseError, ConnectionPoolExhausted, PoolClosedError) as error:
-        raise SecondLevelError(f"{type(error).__name__}: {error}") from error

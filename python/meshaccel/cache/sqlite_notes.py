@@ -7,6 +7,9 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
+from meshaccel.cache.level2 import Version
+from meshaccel.cache.record import to_text
+
 _AT_ONCE: Final = 256
 """Parameters per statement. Fewer are filled up to a power of two, for the statement cache."""
 
@@ -23,6 +26,23 @@ class Present(NamedTuple):
     key_floor: int
 
 
+class Known(NamedTuple):
+    """Names that were noted, each with its number."""
+
+    keys: dict[str, int]
+    tags: dict[str, int]
+    expired: dict[str, int]
+
+
+class Changed(NamedTuple):
+    """What has happened since some version."""
+
+    version: Version
+    """Now."""
+    known: Known | None
+    """None if it is not known any more."""
+
+
 class TagNote(NamedTuple):
     """Numbers of the last invalidation and expiry of a tag; 0 if there was none."""
 
@@ -34,6 +54,33 @@ def present(conn: sqlite3.Connection) -> Present:
     """Return the current number, and which are forgotten."""
     row = conn.execute("SELECT incarnation, number, floor, key_floor FROM namespace").fetchone()
     return Present(*row)
+
+
+def changes(conn: sqlite3.Connection, since: Version) -> Changed:
+    """Return what was noted since a version. O(notes), if there is anything."""
+    now = present(conn)
+    version = Version(now.incarnation, now.number)
+    if since == version:
+        return Changed(version, Known({}, {}, {}))
+    forgotten = max(now.floor, now.key_floor) > since.number
+    if since.incarnation != now.incarnation or since.number > now.number or forgotten:
+        return Changed(version, None)
+
+    def noted(name: str, number: str, table: str) -> dict[str, int]:
+        rows = conn.execute(
+            f"SELECT {name}, {number} FROM {table} WHERE {number} > ?",  # noqa: S608
+            (since.number,),
+        )
+        return {to_text(each): number for each, number in rows}
+
+    return Changed(
+        version,
+        Known(
+            noted("key", "number", "gone"),
+            noted("tag", "invalidated", "tags"),
+            noted("tag", "expired", "tags"),
+        ),
+    )
 
 
 def next_number(conn: sqlite3.Connection, max_notes: int) -> Present:

@@ -39,7 +39,7 @@ class SqliteStore:
     max_notes: int = 1000
     slack: int = 2048
 
-    async def open(self) -> Level2:
+    async def open(self) -> SqliteL2:
         """Open the file."""
         return await SqliteL2.open(self.path, max_notes=self.max_notes, clock=self.clock)
 

@@ -14,7 +14,7 @@ class Clock:
     """A clock that stands still until it is set; it begins with the real time."""
 
     def __init__(self) -> None:
-        self.now = time.time()
+        self.now = float(int(time.time()))  # whole, so that sums of it are exact
 
     def now_us(self) -> int:
         """Return Unix time in microseconds."""

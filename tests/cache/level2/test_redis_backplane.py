@@ -53,7 +53,7 @@ async def pair(server: Valkey, heartbeat: float = 2.0) -> AsyncIterator[Pair]:
     async with (
         fault_proxy(server.port) as proxy,
         RedisL2(server.url, namespace=name) as speaker,
-        RedisL2(f"redis://127.0.0.1:{proxy.port}", namespace=name, timeout=0.2) as hearer,
+        RedisL2(f"redis://127.0.0.1:{proxy.port}", namespace=name, timeout=5) as hearer,
     ):
         backplane = RedisBackplane(hearer, heartbeat=heartbeat)
         ear = Ear()
