@@ -261,7 +261,7 @@ def test_times_out_of_range_change_nothing(kind: Any) -> None:
 def test_negative_size(kind: Any, options: dict[str, Any]) -> None:
     cache = kind(10, max_bytes=100, **options)
     cache.set("a", 1, size=10)
-    with pytest.raises(errors.CacheOptionError, match="^size is to be at least 0, not -1"):
+    with pytest.raises(errors.CacheOptionError, match=r"^size is to be at least 0, not -1"):
         cache.set("a", 2, **({} if options else {"size": -1}))
     assert (cache.get("a"), cache.stats().bytes) == (1, 10)
 

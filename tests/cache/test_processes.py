@@ -115,6 +115,37 @@ def test_other_threads_run_during_a_sweep() -> None:
     assert len({length for length in seen if 0 < length < 400_000}) > 1
 
 
+WORK = """
+import meshaccel._native as native
+from meshaccel.cache import TagCache
+
+cache = TagCache(10)
+cache.set("a", object(), ["t"], ttl=5.0)
+assert cache.invalidate_by_tag("t") == 1 and cache.stats().invalidated == 1
+assert isinstance(native.ready(1), native.Ready)
+assert next(native.ready(1), "done") == "done"
+"""
+
+INTERPRETERS = """
+import sys
+try:
+    import _interpreters as interpreters
+    other, run = interpreters.create("legacy"), interpreters.exec
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    options = {"isolated": False} if sys.version_info >= (3, 12) else {}
+    other, run = interpreters.create(**options), interpreters.run_string
+exec(sys.argv[1])
+run(other, f"import sys; sys.path[:] = {sys.path}" + sys.argv[1])
+interpreters.destroy(other)
+exec(sys.argv[1])
+"""
+
+
+def test_interpreters_that_share_the_gil_share_the_module() -> None:
+    subprocess.run([sys.executable, "-c", INTERPRETERS, WORK], check=True)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forked_child_goes_on_alone(tmp_path: Path) -> None:
     """With other threads in the middle of using the cache, and a flight under way."""
