@@ -38,18 +38,9 @@ static CLASS: AtomicPtr<ffi::PyTypeObject> = AtomicPtr::new(null_mut());
 pub fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     carrier::prepare(py)?;
-    let known = CLASS.load(Ordering::Relaxed);
-    if known.is_null() {
-        let class = make_class(py)?;
-        module.add("Ready", &class)?;
-        CLASS.store(class.into_ptr().cast(), Ordering::Relaxed);
-    } else {
-        // Another interpreter under the same GIL loads the module. As the classes of `PyO3`, this
-        // is one for all of them.
-        // SAFETY: `CLASS` owns the class.
-        let class = unsafe { Borrowed::<PyAny>::from_ptr(py, known.cast()) };
-        module.add("Ready", class)?;
-    }
+    let class = make_class(py)?;
+    module.add("Ready", &class)?;
+    CLASS.store(class.into_ptr().cast(), Ordering::Relaxed);
     let function = ffi::PyMethodDef {
         ml_name: c"ready".as_ptr(),
         ml_meth: ffi::PyMethodDefPointer { PyCFunction: ready },
