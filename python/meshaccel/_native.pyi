@@ -498,7 +498,7 @@ class TagCache(Generic[_V]):
 
         Raises:
             CacheNameError: The key or a tag is not exactly a str.
-            CacheOptionError: A time to live is not positive.
+            CacheOptionError: A time to live is not positive, or a size negative.
             ForeignFlightError: The flight was begun by another cache.
         """
 
@@ -524,6 +524,8 @@ class TagCache(Generic[_V]):
 
     def sweep(self) -> int:
         """Drop all that has expired or was invalidated; return the number of values dropped.
+
+        What expired in the last 16 ms may stay.
 
         Other threads run meanwhile as in a loop in Python.
         """

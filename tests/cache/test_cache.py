@@ -257,6 +257,15 @@ def test_times_out_of_range_change_nothing(kind: Any) -> None:
     assert cache.get("a") == 1
 
 
+@pytest.mark.parametrize("options", [{}, {"weigh": lambda _key, _value: -1}])
+def test_negative_size(kind: Any, options: dict[str, Any]) -> None:
+    cache = kind(10, max_bytes=100, **options)
+    cache.set("a", 1, size=10)
+    with pytest.raises(errors.CacheOptionError, match=r"^size is to be at least 0, not -1"):
+        cache.set("a", 2, **({} if options else {"size": -1}))
+    assert (cache.get("a"), cache.stats().bytes) == (1, 10)
+
+
 def test_flight_of_another_cache(kind: Any) -> None:
     with kind(10).flight() as flight, pytest.raises(errors.ForeignFlightError):
         kind(10).set("a", 1, since=flight)

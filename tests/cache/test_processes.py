@@ -115,6 +115,41 @@ def test_other_threads_run_during_a_sweep() -> None:
     assert len({length for length in seen if 0 < length < 400_000}) > 1
 
 
+INTERPRETERS = """
+import sys
+from meshaccel import _native
+from meshaccel.cache import TagCache
+try:
+    import _interpreters as interpreters
+    other, run = interpreters.create("legacy"), interpreters.exec
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    options = {"isolated": False} if sys.version_info >= (3, 12) else {}
+    other, run = interpreters.create(**options), interpreters.run_string
+cache = TagCache(10)
+cache.set("a", 1, ["t"], ttl=5.0)
+run(other, f'''
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("_native", {_native.__file__!r})
+try:
+    spec.loader.exec_module(module_from_spec(spec))
+except ImportError as error:
+    assert str(error) == "meshaccel can be used by one interpreter of a process only"
+else:
+    raise AssertionError
+''')
+interpreters.destroy(other)
+cache.set("b", 2, ["t"], ttl=5.0)
+assert cache.invalidate_by_tag("t") == 2
+assert isinstance(_native.ready(1), _native.Ready)
+"""
+
+
+def test_other_interpreters_are_refused() -> None:
+    """Methods were mixed up on CPython 3.12 after another interpreter had loaded the module."""
+    subprocess.run([sys.executable, "-c", INTERPRETERS], check=True)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_forked_child_goes_on_alone(tmp_path: Path) -> None:
     """With other threads in the middle of using the cache, and a flight under way."""

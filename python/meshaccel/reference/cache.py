@@ -129,6 +129,8 @@ class TagCache(Generic[V]):
         lifetime = _span("ttl", ttl, self._ttl), _span("idle_ttl", idle_ttl, self._idle_ttl)
         size = self._size(key, value) if size is None else size
         size = 0 if self._max_bytes is None else size
+        if size < 0:
+            raise CacheOptionError("size", "at least 0", size)
         if since is None:
             self._change(("key", key))
         elif since.cache is not self:

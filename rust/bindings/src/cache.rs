@@ -99,7 +99,7 @@ impl TagCache {
         ttl: Option<f64>,
         idle_ttl: Option<f64>,
         since: Option<&Bound<'_, Flight>>,
-        size: Option<u64>,
+        size: Option<i64>,
     ) -> PyResult<bool> {
         let py = key.py();
         let name = Named::new(key.as_borrowed(), "key")?;
@@ -111,7 +111,7 @@ impl TagCache {
         let lifetime = options::lifetime(ttl, idle_ttl, self.defaults)?;
         let weight = match (self.max_bytes, size) {
             (None, _) => 0,
-            (Some(_), Some(size)) => size,
+            (Some(_), Some(size)) => options::checked_size(size)?,
             (Some(_), None) => options::size(self.weigh.as_ref(), key, &value)?,
         };
         let moment = self.clock.moment(py)?;

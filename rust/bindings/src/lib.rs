@@ -7,6 +7,7 @@ mod breath;
 mod cache;
 mod error;
 mod group;
+mod interpreter;
 mod json;
 mod metadata;
 mod prefetch;
@@ -16,8 +17,8 @@ mod ready;
 mod _native {
     use super::json::restore_lazy_json;
     use super::{
-        Bound, PyAnyMethods, PyModule, PyModuleMethods, PyResult, PyTypeInfo, cache, ready,
-        wrap_pyfunction,
+        Bound, PyAnyMethods, PyModule, PyModuleMethods, PyResult, PyTypeInfo, cache, interpreter,
+        ready, wrap_pyfunction,
     };
 
     #[pymodule_export]
@@ -34,6 +35,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        interpreter::refuse_others(module.py())?;
         // Private, so not in `__all__` as what `add` adds.
         module.setattr(
             "_restore_lazy_json",

@@ -41,6 +41,9 @@ const STEPS_PER_WRITE: usize = 32;
 /// Entries that an invalidation takes out at once; writes and misses after it do the rest.
 pub const STEPS_PER_INVALIDATION: usize = 512;
 
+/// Names that [`TagCache::get_many`] takes without asking for memory.
+pub const MANY: usize = 64;
+
 /// Tells the hash of a key from that of a tag of the same name.
 const KEY: u64 = 0x5851_F42D_4C95_7F2D;
 
@@ -125,18 +128,32 @@ impl<K, V> TagCache<K, V> {
         now: impl FnOnce() -> u64,
         removed: &mut Removed<V>,
     ) -> Option<&V> {
-        match self.locate(name, now) {
-            Located::At(slot) => self.hit(slot),
-            Located::Nowhere => {
-                self.counters.misses += 1;
-                self.reclaim(STEPS_PER_WRITE, removed);
-                None
-            }
-            Located::Gone(slot) => {
-                self.counters.misses += 1;
-                self.bury(slot, removed);
-                None
-            }
+        let slot = self.find(name);
+        self.get_at(slot, now, removed)
+    }
+
+    /// As [`TagCache::get`] of each name. First it finds out where their entries may be: of many
+    /// looks that do not depend on each other the memory is waited for but once.
+    pub fn get_many<N: Name<K>>(
+        &mut self,
+        names: &[N],
+        now: u64,
+        removed: &mut Removed<V>,
+        mut found: impl FnMut(Option<&V>),
+    ) {
+        let likely = |name: &N| {
+            let hash = fold(name.hash());
+            let is_likely = |&slot: &u32| self.slab[slot].hash == hash;
+            self.table.find(spread(hash), is_likely).copied()
+        };
+        let likely: SmallVec<[_; MANY]> = names.iter().map(likely).collect();
+        for (name, slot) in names.iter().zip(likely) {
+            // Looks take entries out, but bring none.
+            let slot = slot.and_then(|slot| {
+                let is_it = self.slab[slot].is_of(name);
+                if is_it { Some(slot) } else { self.find(name) }
+            });
+            found(self.get_at(slot, || now, removed));
         }
     }
 
@@ -149,7 +166,8 @@ impl<K, V> TagCache<K, V> {
         name: &impl Name<K>,
         now: impl FnOnce() -> u64,
     ) -> Result<Option<&V>, Untidy> {
-        match self.locate(name, now) {
+        let slot = self.find(name);
+        match self.locate(slot, now) {
             Located::At(slot) => Ok(self.hit(slot)),
             Located::Nowhere if !self.tags.any_dying() => {
                 self.counters.misses += 1;
@@ -241,10 +259,33 @@ impl<K, V> TagCache<K, V> {
         self.flights.outlived(began, key.into_iter().chain(tags))
     }
 
+    #[inline]
+    fn get_at(
+        &mut self,
+        slot: Option<u32>,
+        now: impl FnOnce() -> u64,
+        removed: &mut Removed<V>,
+    ) -> Option<&V> {
+        match self.locate(slot, now) {
+            Located::At(slot) => self.hit(slot),
+            Located::Nowhere => {
+                self.counters.misses += 1;
+                self.reclaim(STEPS_PER_WRITE, removed);
+                None
+            }
+            Located::Gone(slot) => {
+                self.counters.misses += 1;
+                self.bury(slot, removed);
+                None
+            }
+        }
+    }
+
+    /// What there is of the entry that was found at a slot.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "as `find`")]
-    fn locate(&mut self, name: &impl Name<K>, now: impl FnOnce() -> u64) -> Located {
-        let Some(slot) = self.find(name) else {
+    fn locate(&mut self, slot: Option<u32>, now: impl FnOnce() -> u64) -> Located {
+        let Some(slot) = slot else {
             return Located::Nowhere;
         };
         let entry = &self.slab[slot];
@@ -277,7 +318,7 @@ impl<K, V> TagCache<K, V> {
         let hash = fold(name.hash());
         let is_it = |&slot: &u32| {
             let entry = &self.slab[slot];
-            entry.hash == hash && entry.kept.as_ref().is_some_and(|(key, _)| name.is(key))
+            entry.hash == hash && entry.is_of(name)
         };
         self.table.find(spread(hash), is_it).copied()
     }

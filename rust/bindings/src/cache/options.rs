@@ -48,9 +48,14 @@ pub fn size(
     static GETSIZEOF: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = key.py();
     if let Some(weigh) = weigh {
-        return weigh.bind(py).call1((key, value))?.extract();
+        return checked_size(weigh.bind(py).call1((key, value))?.extract()?);
     }
     let getsizeof = GETSIZEOF.import(py, "sys", "getsizeof")?;
     let of = |object: &Bound<'_, PyAny>| getsizeof.call1((object,))?.extract::<u64>();
     Ok(of(key)?.saturating_add(of(value)?))
+}
+
+/// A size that a caller or a callable gives.
+pub fn checked_size(size: i64) -> PyResult<u64> {
+    u64::try_from(size).map_err(|_| cache_option("size", "at least 0", size))
 }

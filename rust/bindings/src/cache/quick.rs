@@ -2,11 +2,12 @@
 
 use std::ptr::null_mut;
 
-use meshaccel_core::cache::Removed;
+use meshaccel_core::cache::{MANY, Removed};
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
+use smallvec::SmallVec;
 
 use super::clock::Clock;
 use super::fastcall::{Arguments, Definition, answer, guarded};
@@ -151,16 +152,23 @@ fn look_for_all<'py>(
     let mut removed = Removed::new();
     {
         let mut state = cache.lock(py);
-        for index in 0..count {
-            let value = Named::quickly(key(index))
-                .and_then(|name| state.get(&name, || now, &mut removed))
-                .map_or(default.as_ptr(), |value| value.as_ptr());
-            // SAFETY: the value is alive while the lock is held. The list takes a new reference,
-            // in a place that is empty.
-            unsafe {
-                ffi::Py_INCREF(value);
-                ffi::PyList_SetItem(found.as_ptr(), index.cast_signed(), value);
+        let mut names = (0..count).filter_map(|index| Named::quickly(key(index)));
+        let mut place = 0;
+        loop {
+            let batch: SmallVec<[_; MANY]> = names.by_ref().take(MANY).collect();
+            if batch.is_empty() {
+                break;
             }
+            state.get_many(&batch, now, &mut removed, |value| {
+                let value = value.map_or(default.as_ptr(), |value| value.as_ptr());
+                // SAFETY: the value is alive while the lock is held. The list takes a new
+                // reference, in a place of its own that is empty.
+                unsafe {
+                    ffi::Py_INCREF(value);
+                    ffi::PyList_SetItem(found.as_ptr(), place, value);
+                }
+                place += 1;
+            });
         }
     }
     drop(removed);

@@ -2,6 +2,7 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::Name;
 use super::list::{Links, NIL, Nodes};
 
 /// What a look at an entry needs: half a cache line, never across two, if key and value are
@@ -48,6 +49,12 @@ impl<K, V> Entry<K, V> {
             hash,
             edges: NIL,
         }
+    }
+
+    /// Whether the slot is not free, and its entry is the one of this name.
+    #[inline]
+    pub fn is_of(&self, name: &impl Name<K>) -> bool {
+        self.kept.as_ref().is_some_and(|(key, _)| name.is(key))
     }
 
     pub fn is_timed(&self) -> bool {
