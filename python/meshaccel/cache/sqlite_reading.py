@@ -34,10 +34,14 @@ def look_up(
     found = _stored(conn, set(keys), at.floor, now, seen)
     known = {key: {to_name(tag) for tag in entry.tags} for key, entry in found.items()}
     notes = tag_notes(conn, set().union(*known.values(), *tags))
+    # Not for the tags of this reader: to another one it may count.
+    for key, entry in found.items():
+        if _judged(entry, known[key], notes) is None:
+            seen.stale[key] = entry.version.number
     reading = Reading(
         Version(at.incarnation, at.number),
         tuple(
-            _judged(key, found[key], known[key].union(extra), notes, seen) if key in found else None
+            _judged(found[key], known[key].union(extra), notes) if key in found else None
             for key, extra in zip(keys, tags, strict=True)
         ),
     )
@@ -65,16 +69,11 @@ def _stored(
 
 
 def _judged(
-    key: bytes,
-    entry: StoredEntry,
-    tags: Collection[bytes],
-    notes: dict[bytes, TagNote],
-    seen: Seen,
+    entry: StoredEntry, tags: Collection[bytes], notes: dict[bytes, TagNote]
 ) -> StoredEntry | None:
     number = entry.version.number
     known = [notes[tag] for tag in tags if tag in notes]
     if any(note.invalidated > number for note in known):
-        seen.stale[key] = number
         return None
     if any(note.expired > number for note in known):
         return msgspec.structs.replace(entry, expired=True)
