@@ -323,43 +323,6 @@ impl TagCache {
         stored
     }
 
-    /// What `quick` leaves to be done.
-    fn get_many<'py>(
-        &self,
-        keys: &Bound<'py, PyAny>,
-        default: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let py = keys.py();
-        let keys = collect(keys, "keys")?;
-        let names = Named::all(&keys, "key")?;
-        let now = self.clock.moment(py)?.micros();
-        let mut removed = Removed::new();
-        let mut found = Vec::with_capacity(names.len());
-        {
-            let mut state = self.lock(py);
-            for name in &names {
-                let value = state.get(name, || now, &mut removed);
-                found.push(value.map_or_else(|| default.clone(), |value| value.bind(py).clone()));
-            }
-        }
-        drop(removed);
-        PyList::new(py, found)
-    }
-
-    /// What `quick` leaves to be done.
-    fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = key.py();
-        let name = Named::new(key.as_borrowed(), "key")?;
-        let moment = self.clock.moment(py)?;
-        let mut removed = Removed::new();
-        let found = self
-            .lock(py)
-            .get(&name, || moment.micros(), &mut removed)
-            .map(|value| value.bind(py).clone());
-        drop(removed);
-        Ok(found)
-    }
-
     #[expect(clippy::option_option, reason = "no entry, or no deadline")]
     fn deadline(&self, key: &Bound<'_, PyAny>, now: Moment<'_>) -> PyResult<Option<Option<u64>>> {
         let py = key.py();

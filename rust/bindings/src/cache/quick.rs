@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::clock::Clock;
 use super::fastcall::{Arguments, Definition, answer, guarded};
-use super::text::Named;
+use super::text::{Named, collect};
 use super::{TagCache, set};
 
 static GET: Definition = Definition::positional(
@@ -173,6 +173,44 @@ fn look_for_all<'py>(
     }
     drop(removed);
     Some(found)
+}
+
+/// What the quick ways leave to be done.
+impl TagCache {
+    fn get_many<'py>(
+        &self,
+        keys: &Bound<'py, PyAny>,
+        default: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let py = keys.py();
+        let keys = collect(keys, "keys")?;
+        let names = Named::all(&keys, "key")?;
+        let now = self.clock.moment(py)?.micros();
+        let mut removed = Removed::new();
+        let mut found = Vec::with_capacity(names.len());
+        {
+            let mut state = self.lock(py);
+            for name in &names {
+                let value = state.get(name, || now, &mut removed);
+                found.push(value.map_or_else(|| default.clone(), |value| value.bind(py).clone()));
+            }
+        }
+        drop(removed);
+        PyList::new(py, found)
+    }
+
+    pub fn get<'py>(&self, key: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = key.py();
+        let name = Named::new(key.as_borrowed(), "key")?;
+        let moment = self.clock.moment(py)?;
+        let mut removed = Removed::new();
+        let found = self
+            .lock(py)
+            .get(&name, || moment.micros(), &mut removed)
+            .map(|value| value.bind(py).clone());
+        drop(removed);
+        Ok(found)
+    }
 }
 
 fn key_and_default<'a, 'py>(

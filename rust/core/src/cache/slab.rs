@@ -5,10 +5,11 @@ use std::ops::{Index, IndexMut};
 use super::Name;
 use super::list::{Links, NIL, Nodes};
 
-/// What a look at an entry needs: half a cache line, never across two, if key and value are
-/// pointers. What few entries need is kept elsewhere.
+/// What a look at an entry needs: half a cache line, if key and value are pointers. What few
+/// entries need is kept elsewhere. Not aligned to that: to grow would then copy, and leave holes
+/// in memory, for no time that could be measured.
 #[derive(Debug)]
-#[repr(C, align(32))]
+#[repr(C)]
 pub(super) struct Entry<K, V> {
     /// Empty while the slot is free.
     pub kept: Option<(K, V)>,
