@@ -39,8 +39,9 @@ lint: $(VENV)/.built-test ## Formatting, lints, types, stubs, import layers
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	cargo test --workspace --quiet
 
+# A file's tests stay in one process: they share servers, and wheels that are built once.
 pytest: $(VENV)/.built-test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: $(VENV)/.built-bench ## Measure, in a minute or two; docs/performance.md has the long commands
 	$(BIN)/python -m benches.rows --quick

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from tests.naming import named
 
 from meshaccel._native import Ready, ready
 
@@ -44,7 +45,7 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     pytest.fail("suspended")
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=named)
 def test_awaiting_gives_the_very_value_without_suspending(value: Any) -> None:
     """Tuples and exceptions too, which a bare ``StopIteration`` would take apart."""
     awaitable = ready(value)
@@ -52,7 +53,7 @@ def test_awaiting_gives_the_very_value_without_suspending(value: Any) -> None:
         assert run(awaiting(awaitable)) is value
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=named)
 def test_by_hand_it_is_a_coroutine_that_has_returned(value: Any) -> None:
     awaitable = ready(value)
     for step in (awaitable.__next__, awaitable.__await__().__next__, lambda: awaitable.send(None)):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.naming import named
 from tests.strategies import (
     NO_ROWS,
     UNHASHABLE_VALUES,
@@ -45,7 +46,7 @@ def test_a_null_key_is_an_error_that_names_table_and_row(group: Group) -> None:
     assert (caught.value.row, caught.value.table) == (1, "things")
 
 
-@pytest.mark.parametrize("row", NO_ROWS, ids=repr)
+@pytest.mark.parametrize("row", NO_ROWS, ids=named)
 def test_what_is_no_row_is_named(group: Group, row: object) -> None:
     with pytest.raises(RowTypeError, match=f"^row 1: .* got {type(row).__name__}$"):
         group(ONE, [(1, 2), row])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.naming import named
 
 from meshaccel.errors import InvalidJsonError
 
@@ -90,7 +91,7 @@ def test_any_bytes_as_in_the_reference(data: bytes) -> None:
         bytearray(b"[1]"), memoryview(b"[1]x")[:3], memoryview(b"[.1.]")[::2], Text("[1]"),
         Bytes(b"[1]"),
     ],
-    ids=lambda value: repr(value)[:24],
+    ids=lambda value: named(value)[:24],
 )  # fmt: skip
 def test_documents(value: object) -> None:
     assert assert_same(value)
@@ -120,7 +121,7 @@ def test_no_documents(value: object) -> None:
     assert not assert_same(value)
 
 
-@pytest.mark.parametrize("value", [{"a": 1}, [1], 1, 1.5, True, object(), ("[1]",)], ids=repr)
+@pytest.mark.parametrize("value", [{"a": 1}, [1], 1, 1.5, True, object(), ("[1]",)], ids=named)
 def test_only_text_is_a_document(value: object) -> None:
     for policy in POLICIES:
         with pytest.raises(InvalidJsonError) as caught:
