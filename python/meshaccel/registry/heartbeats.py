@@ -110,7 +110,9 @@ class Heartbeats:
             await self._forget_told(session)
             self._sessions.tell(session, wiring.wiring, wiring.digest)
             self._listings.note_told(agent_id)
-        # If another process told it the same, that is what its listing was derived from, too.
+        elif session.told is None:
+            # Another process told it the same. What was listed meanwhile may be of a later fleet.
+            self._listings.note_told(agent_id)
         session.told = wiring.wiring
         return _answer(session, wiring)
 
