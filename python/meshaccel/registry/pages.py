@@ -115,14 +115,15 @@ class Listings:
         known = dict(zip(self._last.agents, self._last.written or (), strict=False))
         written: list[bytes] = []
         size = 0
-        for number, listed in enumerate(page.agents, 1):
-            head = known.get(listed) or listed.head
-            size += len(head)
+        for start in range(0, len(page.agents), ENTRIES_PER_TURN):
+            if start:
+                await asyncio.sleep(0)
+            some = page.agents[start : start + ENTRIES_PER_TURN]
+            heads = [known.get(listed) or listed.head for listed in some]
+            size += sum(map(len, heads))
             if size > MAX_WRITTEN:
                 return None
-            written.append(head)
-            if number % AGENTS_PER_TURN == 0:
-                await asyncio.sleep(0)
+            written += heads
         return tuple(written)
 
     async def _describe(self, records: Sequence[Record], flight: Flight) -> list[Listed]:
