@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use meshaccel_core::intern::{Pool, Ref, Value};
 use meshaccel_core::tape::text::{Part, parts};
-use pyo3::ffi;
 use pyo3::PyClass;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
 
