@@ -44,7 +44,7 @@ pub fn view<'py>(
 
 /// A view that the garbage collector does not look at: there may be hundreds of thousands, and a
 /// pass through them holds all threads.
-fn untracked<'py, T: PyClass>(view: Bound<'py, T>) -> Bound<'py, PyAny> {
+fn untracked<T: PyClass>(view: Bound<'_, T>) -> Bound<'_, PyAny> {
     // SAFETY: the object is alive and the GIL is held. It refers to no Python object but its class,
     // which the module keeps, so it is in no cycle. To untrack it again when it goes is allowed.
     unsafe { ffi::PyObject_GC_UnTrack(view.as_ptr().cast()) };
