@@ -49,9 +49,9 @@ class Derived:
         # One reader at a time: of a crowd that misses the same entry, the first one fills it.
         self._reading = asyncio.Lock()
 
-    def cache(self, max_entries: int) -> TagCache[Any]:
+    def cache(self, max_entries: int, *, max_bytes: int | None = None) -> TagCache[Any]:
         """Return a new cache whose entries the changes of the fleet drop by their tags."""
-        cache: TagCache[Any] = TagCache(max_entries)
+        cache: TagCache[Any] = TagCache(max_entries, max_bytes=max_bytes)
         self._caches.append(cache)
         return cache
 
