@@ -14,7 +14,7 @@ from meshaccel.resilience.breaker import Breaker
 from meshaccel.resilience.budget import RetryBudget
 from meshaccel.resilience.bulkhead import Bulkhead
 from meshaccel.resilience.classification import DEFAULT_CLASSIFIER
-from meshaccel.resilience.environment import Environment
+from meshaccel.resilience.environment import Environment, answered
 from meshaccel.resilience.guard import Guard
 from meshaccel.resilience.handlers import Handler
 from meshaccel.resilience.meaning import classified
@@ -175,10 +175,10 @@ class ErrorHandlingMiddleware:
                     op.abandoned(breaker)
                     raise
                 else:
-                    if breaker is not None:
-                        breaker.success(clock() - started if op.timed else 0.0)
                     if bulkhead is not None:
                         bulkhead.leave()
+                    if breaker is not None:
+                        breaker.success(clock() - started if op.timed else 0.0)
                     return result
             recovery = Recovery(self._environment, op, started, scope, outer)
             call = partial(fn, *args, **kwargs)
@@ -197,7 +197,8 @@ class ErrorHandlingMiddleware:
         Handlers and fallback must not wait, nor can breaker and bulkhead let it wait.
 
         Raises:
-            PolicyError: the policy has an attempt timeout or a hedge, or a handler waits.
+            PolicyError: the policy has an attempt timeout or a hedge, or a handler waits, or ``fn``
+                returns a coroutine.
             ResilienceError: no attempt could be made.
             Exception: what ``fn`` raises, or a handler or the fallback.
         """
@@ -220,7 +221,7 @@ class ErrorHandlingMiddleware:
         try:
             if in_time and op.try_enter():
                 try:
-                    result = fn(*args, **kwargs)
+                    result = answered(operation, fn(*args, **kwargs))
                 except Exception as error:  # noqa: BLE001 - it is classified
                     failed = error
                     meaning = classified(self._environment, error)
@@ -253,7 +254,7 @@ class ErrorHandlingMiddleware:
 
     def stats(self) -> dict[str, OperationStats]:
         """Return what became of the calls, by name of the operation."""
-        return {name: op.stats() for name, op in self._operations.items()}
+        return {name: op.stats() for name, op in list(self._operations.items())}
 
     def _declared(self, operation: str) -> Operation:
         return self._operations.setdefault(operation, Operation(operation, self._default))
