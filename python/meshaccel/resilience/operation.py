@@ -153,3 +153,14 @@ class Operation:
             self.bulkhead.in_use if self.bulkhead is not None else None,
             self.budget.balance if self.budget is not None else None,
         )
+
+
+class Operations(dict[str, Operation]):
+    """Operations by name. One that is asked for and has no policy has the default."""
+
+    def __init__(self, default: RetryPolicy) -> None:
+        super().__init__()
+        self._default = default
+
+    def __missing__(self, name: str) -> Operation:
+        return self.setdefault(name, Operation(name, self._default))
