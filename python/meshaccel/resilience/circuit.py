@@ -71,7 +71,8 @@ class CircuitBreaker:
         self._name = name
         self._clock = clock
         self._uniform = uniform
-        self._lock = threading.Lock()
+        # Reentrant: the collector may drop a coroutine with a probe while it is held.
+        self._lock = threading.RLock()
         self.opened = 0
         """How often it opened."""
         self._state = State.CLOSED
