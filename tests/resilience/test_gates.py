@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -314,6 +316,41 @@ def test_a_thread_that_leaves_wakes_a_coroutine() -> None:
             await waiting
         assert (bulkhead.in_use, bulkhead.waiting) == (1, 0)
         bulkhead.leave()
+
+    asyncio.run(main())
+
+
+def test_who_begins_to_wait_while_another_leaves_is_served() -> None:
+    """Between any two steps of a thread that leaves, a coroutine may come."""
+
+    class Permits(deque[None]):
+        """Where somebody comes just before a permit is given back."""
+
+        comes: Callable[[], object] = staticmethod(lambda: None)
+
+        def append(self, permit: None) -> None:
+            self.comes()
+            super().append(permit)
+
+    async def main() -> None:
+        bulkhead = Bulkhead(1, max_waiting=1)
+        bulkhead._permits = permits = Permits([None])
+        assert bulkhead.try_enter()
+        waiting = bulkhead.enter(None)
+        leaving = threading.Thread(target=bulkhead.leave)
+        permits.comes = lambda: asyncio.run_coroutine_threadsafe(started(), loop).result()
+        loop = asyncio.get_running_loop()
+        entered: list[asyncio.Task[None]] = []
+
+        async def started() -> None:
+            entered.append(asyncio.create_task(waiting))
+            await asyncio.sleep(0)
+
+        leaving.start()
+        await asyncio.to_thread(leaving.join)
+        async with asyncio.timeout(5.0):
+            await entered[0]
+        assert (bulkhead.in_use, bulkhead.waiting) == (1, 0)
 
     asyncio.run(main())
 

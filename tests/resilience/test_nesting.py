@@ -6,7 +6,8 @@ import pytest
 from tests.resilience.support import Busy, Cut, Script, middleware
 
 from meshaccel.errors import DeadlineExceededError
-from meshaccel.resilience import ErrorHandlingMiddleware, RetryPolicy, current_deadline
+from meshaccel.resilience import ONCE, ErrorHandlingMiddleware, RetryPolicy, current_deadline
+from meshaccel.resilience.scope import SCOPE
 from meshaccel.resilience.testing import VirtualTime
 
 FAST = RetryPolicy(attempts=3, idempotent=True)
@@ -157,3 +158,58 @@ def test_a_task_started_by_an_operation_keeps_to_it(time: VirtualTime) -> None:
 
     asyncio.run(errors.run("outer", outer))
     assert (errors.stats()["outer"].retries, errors.stats()["inner"].retries) == (1, 0)
+
+
+def test_errors_in_a_group_are_not_tried_for_again(time: VirtualTime) -> None:
+    """A task group wraps what its tasks have given up."""
+    errors = ErrorHandlingMiddleware(
+        default=RetryPolicy(attempts=3), clock=time.clock, sleep=time.sleep
+    )
+    leaf = Script(*(ConnectionRefusedError() for _ in range(100)))
+
+    async def outer() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(errors.run("inner", layered_async, errors, [], leaf))
+
+    with pytest.raises(ExceptionGroup):
+        asyncio.run(errors.run("outer", outer))
+    assert leaf.calls == 3
+
+
+def test_an_operation_that_goes_on_for_ever_remembers_little(time: VirtualTime) -> None:
+    """A worker's loop may be an operation, and what fails within it day after day is forgotten."""
+    errors = middleware(time, RetryPolicy(attempts=2))
+    errors.policy("worker", ONCE)
+
+    def worker() -> int:
+        for _ in range(100):
+            with pytest.raises(Busy):
+                errors.run_sync("inner", Script(Busy(), Busy()))
+        return len(SCOPE.get() or [])
+
+    assert errors.run_sync("worker", worker) < 20
+
+
+def test_no_block_is_entered_when_the_time_is_up(time: VirtualTime) -> None:
+    errors = middleware(time)
+    errors.policy("outer", RetryPolicy(deadline_s=1.0))
+    leaf = Script()
+
+    def slow() -> None:
+        time.sleep_sync(2.0)
+        for attempt in errors.attempts("inner"):
+            with attempt:
+                leaf()
+
+    async def slow_async() -> None:
+        time.sleep_sync(2.0)
+        async for attempt in errors.attempts("inner"):
+            async with attempt:
+                leaf()
+
+    with pytest.raises(DeadlineExceededError, match="inner"):
+        errors.run_sync("outer", slow)
+    with pytest.raises(DeadlineExceededError, match="inner"):
+        asyncio.run(errors.run("outer", slow_async))
+    assert leaf.calls == 0
+    assert errors.stats()["inner"].failed == 2

@@ -280,7 +280,7 @@ def test_two_loops() -> None:
         asyncio._set_running_loop(other)
         coroutine = breaker.enter(None)
         try:
-            with pytest.raises(PolicyError, match="another event loop"):
+            with pytest.raises(CircuitOpenError, match="another event loop"):
                 coroutine.send(None)
         finally:
             asyncio._set_running_loop(waiting.get_loop())

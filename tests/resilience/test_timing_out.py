@@ -1,6 +1,8 @@
 """Attempts that are cut off, and calls that are made twice."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 from tests.resilience.support import Busy, Script, Wrong, middleware
@@ -151,6 +153,29 @@ def test_a_hedge_needs_room_and_budget(time: VirtualTime) -> None:
         assert asyncio.run(errors.run(name, slow)) == "slow"
         assert errors.stats()[name].hedges == 0
         assert errors.stats()[name].in_use == 0
+
+
+def test_a_second_call_that_cannot_be_made_keeps_no_room(time: VirtualTime) -> None:
+    """What is called may fail before there is anything to wait for; the first call goes on."""
+    errors = middleware(time)
+    errors.policy("op", HEDGED, bulkhead=Bulkhead(2))
+    calls = 0
+
+    async def slow() -> str:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return "slow"
+
+    def work() -> Coroutine[Any, Any, str]:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise Wrong
+        return slow()
+
+    assert asyncio.run(errors.run("op", work)) == "slow"
+    stats = errors.stats()["op"]
+    assert (stats.hedges, stats.hedges_won, stats.in_use) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("who_fails", ["first", "second", "both"])

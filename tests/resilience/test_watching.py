@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -98,6 +100,35 @@ def test_prometheus_reads_all_figures(time: VirtualTime) -> None:
         assert line in text, text
     assert 'recovery_rate{operation="plain"}' not in text
     assert text.count("# HELP") == 20
+
+
+def test_prometheus_needs_no_docstrings() -> None:
+    """Which ``python -OO`` takes away."""
+    script = """
+from meshaccel.resilience import ErrorHandlingMiddleware
+from meshaccel.resilience.prometheus import MiddlewareCollector
+errors = ErrorHandlingMiddleware()
+errors.run_sync("op", int)
+print(sum(1 for _ in MiddlewareCollector(errors).collect()))
+"""
+    command = [sys.executable, "-OO", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("20\n", "")
+
+
+def test_figures_are_read_while_operations_are_added() -> None:
+    """As threads do: a look at one operation may come before the first call of another."""
+    errors = ErrorHandlingMiddleware()
+
+    class Budget(RetryBudget):
+        @property
+        def balance(self) -> float:
+            errors.run_sync("new", int)
+            return 1.0
+
+    errors.policy("op", RetryPolicy(), budget=Budget())
+    assert list(errors.stats()) == ["op"]
+    assert list(errors.stats()) == ["op", "new"]
 
 
 def test_users_test_without_waiting() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from meshaccel.errors import AttemptTimeoutError, DeadlineExceededError
-from meshaccel.resilience.environment import Environment
+from meshaccel.resilience.environment import Environment, answered
 from meshaccel.resilience.meaning import classified
 from meshaccel.resilience.operation import Operation
 
@@ -26,7 +26,7 @@ async def attempt(
         AttemptTimeoutError: it took too long.
     """
     clock = environment.clock
-    _check_time(operation, deadline, clock())
+    check_time(operation, deadline, clock())
     permit = await operation.enter(deadline, clock)
     began = clock()
     try:
@@ -53,11 +53,11 @@ def attempt_sync(
         CircuitOpenError, BulkheadFullError: it was kept back.
     """
     clock = environment.clock
-    _check_time(operation, deadline, clock())
+    check_time(operation, deadline, clock())
     permit = operation.enter_sync(deadline, clock)
     began = clock()
     try:
-        result = call()
+        result = answered(operation.name, call())
     except Exception as error:
         operation.failed(permit, classified(environment, error), clock() - began)
         raise
@@ -68,7 +68,8 @@ def attempt_sync(
     return result
 
 
-def _check_time(operation: Operation, deadline: float, now: float) -> None:
+def check_time(operation: Operation, deadline: float, now: float) -> None:
+    """Raise DeadlineExceededError if it is too late for an attempt."""
     if now >= deadline:
         raise DeadlineExceededError(f"{operation.name}: the time for it was up")
 
@@ -125,7 +126,7 @@ async def _race(
         if first.done() or not _may_hedge(operation):
             return await first
         operation.counters.hedges += 1
-        second = asyncio.ensure_future(call())
+        second = asyncio.ensure_future(_called(call))
         if operation.bulkhead is not None:
             leave = operation.bulkhead.leave
             second.add_done_callback(lambda _: leave())
@@ -139,6 +140,11 @@ async def _race(
         return winner.result()
     finally:
         await _end(running)
+
+
+async def _called(call: Callable[[], Awaitable[T]]) -> T:
+    """Call from within a task, so that it fails there, even if it fails before it waits."""
+    return await call()
 
 
 async def _sleep(environment: Environment, seconds: float) -> None:

@@ -4,12 +4,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from meshaccel.errors import PolicyError
+from meshaccel.resilience.attempt import check_time
 from meshaccel.resilience.breaker import Permit
 from meshaccel.resilience.environment import Environment
+from meshaccel.resilience.handlers import chain
 from meshaccel.resilience.meaning import classified
 from meshaccel.resilience.operation import Operation
 from meshaccel.resilience.recovery import Recovery
 from meshaccel.resilience.scope import DEADLINE, SCOPE, Scope, inherit
+from meshaccel.resilience.verdicts import Verdict
 
 
 class Attempts:
@@ -87,8 +90,10 @@ class Attempts:
 
     def refused(self, error: BaseException) -> None:
         """Note that an attempt was kept back, or cancelled before it began."""
-        if isinstance(error, Exception) and error.__cause__ is None:
-            error.__cause__ = self._failed
+        if isinstance(error, Exception):
+            self._operation.counters.failed += 1
+            if self._failed is not None:
+                chain(error, self._failed)
         self.ended(well=False)
 
     def _first(self) -> "Attempt":
@@ -129,8 +134,8 @@ class Attempts:
 class Attempt:
     """One attempt: the block is what it surrounds.
 
-    Entering raises ``CircuitOpenError`` or ``BulkheadFullError`` if it is kept back: a block
-    cannot be skipped, so this ends the loop.
+    Entering raises ``CircuitOpenError``, ``BulkheadFullError`` or ``DeadlineExceededError`` if it
+    is kept back: a block cannot be skipped, so this ends the loop.
     """
 
     __slots__ = ("_attempts", "_began", "_environment", "_operation", "_permit")
@@ -145,6 +150,7 @@ class Attempt:
     async def __aenter__(self) -> None:
         clock = self._environment.clock
         try:
+            check_time(self._operation, self._attempts.deadline, clock())
             self._permit = await self._operation.enter(self._attempts.deadline, clock)
         except BaseException as error:
             self._attempts.refused(error)
@@ -163,6 +169,7 @@ class Attempt:
     def __enter__(self) -> None:
         clock = self._environment.clock
         try:
+            check_time(self._operation, self._attempts.deadline, clock())
             self._permit = self._operation.enter_sync(self._attempts.deadline, clock)
         except BaseException as error:
             self._attempts.refused(error)
@@ -185,9 +192,14 @@ class Attempt:
             operation.succeeded(self._permit, latency_s)
             self._attempts.ended(well=True)
         elif isinstance(exc, Exception):
-            operation.failed(self._permit, classified(self._environment, exc), latency_s)
-            self._attempts.failed(exc)
-            return True  # the loop raises it if there is no other attempt
+            meaning = classified(self._environment, exc)
+            operation.failed(self._permit, meaning, latency_s)
+            if meaning.verdict is not Verdict.NEVER:
+                self._attempts.failed(exc)
+                return True  # the loop raises it if there is no other attempt
+            operation.counters.attempts_failed += 1
+            operation.counters.failed += 1
+            self._attempts.ended(well=False)
         else:
             operation.abandoned(self._permit)
             self._attempts.ended(well=False)

@@ -78,30 +78,35 @@ class Bulkhead:
 
     def leave(self) -> None:
         """End a call that was let in."""
+        # First the permit, then the look, and who waits does it the other way round: so one of
+        # two threads sees the other.
+        self._permits.append(None)
+        if self._waiters:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Let in who waits first, if there is room."""
         while (waiter := self._first()) is not None:
             loop = waiter.get_loop()
-            if loop is not asyncio._get_running_loop() and not loop.is_closed():  # noqa: SLF001
-                # Only its own loop may wake a coroutine. Until then the permit is free.
-                self._permits.append(None)
-                with suppress(RuntimeError):  # it was closed just now: nobody waits there
-                    loop.call_soon_threadsafe(self._serve)
+            if not waiter.done() and not loop.is_closed():
+                if loop is not asyncio._get_running_loop():  # noqa: SLF001
+                    # Only its own loop may wake a coroutine. Until then the permit is free.
+                    with suppress(RuntimeError):  # it was closed just now: nobody waits there
+                        loop.call_soon_threadsafe(self._serve)
+                    return
+                if not self.try_enter():
+                    return
+                self._waiters.remove(waiter)
+                waiter.set_result(None)
                 return
             with suppress(ValueError):
                 self._waiters.remove(waiter)
-            if not waiter.done() and not loop.is_closed():
-                waiter.set_result(None)
-                return
-        self._permits.append(None)
 
     def _first(self) -> "asyncio.Future[None] | None":
         try:
             return self._waiters[0]
         except IndexError:
             return None
-
-    def _serve(self) -> None:
-        if self.try_enter():
-            self.leave()
 
     def _give_up(self, waiter: "asyncio.Future[None]") -> None:
         if waiter.done() and not waiter.cancelled():

@@ -28,7 +28,8 @@ class CircuitBreaker:
     Closed, it counts the calls of the last ``window_s`` seconds, to a tenth of that. Open, it
     refuses all. After ``open_s``, and up to a fifth more so that callers spread, it lets
     ``probes`` calls through, half open: if all of them succeed it closes, the first failure opens
-    it again. Results of calls that were let in before it opened do not count.
+    it again. A probe of which nothing is heard for ``open_s`` is given up, for another. While it is
+    not closed, results of calls that were let in before it opened do not count.
 
     It may be shared by threads and loops: counts of racing threads may miss a call, its state
     changes under a lock.
@@ -60,7 +61,7 @@ class CircuitBreaker:
     ) -> None:
         if not 0 < failure_rate <= 1:
             raise PolicyError(f"failure_rate must be a share above 0, not {failure_rate}")
-        if min_calls < 1 or probes < 1 or window_s <= 0 or open_s <= 0:
+        if min_calls < 1 or probes < 1 or not window_s > 0 or not open_s > 0:
             raise PolicyError("min_calls, probes, window_s and open_s must be positive")
         self._failure_rate = failure_rate
         self._min_calls = min_calls
@@ -70,13 +71,16 @@ class CircuitBreaker:
         self._name = name
         self._clock = clock
         self._uniform = uniform
-        self._lock = threading.Lock()
+        # Reentrant: the collector may drop a coroutine with a probe while it is held.
+        self._lock = threading.RLock()
         self.opened = 0
         """How often it opened."""
         self._state = State.CLOSED
         self._closed = True
         """The same, to be read as fast as can be."""
         self._until = 0.0
+        """Open: for how long. Half open: when a probe has taken too long."""
+        self._period = 0
         self._past: deque[tuple[int, int]] = deque(maxlen=_BUCKETS - 1)
         self._close()
 
@@ -99,15 +103,20 @@ class CircuitBreaker:
         with self._lock:
             if self._closed:
                 return self
-            left = self._until - self._clock()
-            if self._state is State.OPEN and left <= 0:
+            now = self._clock()
+            left = self._until - now
+            if left <= 0:
                 self._state = State.HALF_OPEN
-                self._running = self._passed = 0
-            if self._state is State.HALF_OPEN and self._running + self._passed < self._probes:
+                self._give_up_probes()
+            if self._state is State.OPEN:
+                waiting = f"for another {left:.3g} s"
+            elif self._running + self._passed < self._probes:
                 self._running += 1
-                return _Probe(self, self.opened)
-        waiting = f"for another {left:.3g} s" if left > 0 else "while it is being probed"
-        raise CircuitOpenError(f"{self._name} is in trouble: no calls {waiting}", max(left, 0.0))
+                self._until = now + self._open_s
+                return _Probe(self, self._period)
+            else:
+                left, waiting = 0.0, "while it is being probed"
+        raise CircuitOpenError(f"{self._name} is in trouble: no calls {waiting}", left)
 
     def success(self, latency_s: float, /) -> None:
         """Count a call that was answered."""
@@ -137,8 +146,8 @@ class CircuitBreaker:
     def settle_probe(self, period: int, *, passed: bool | None) -> None:
         """Note what became of a probe; None if it tells nothing."""
         with self._lock:
-            if self._state is not State.HALF_OPEN or period != self.opened:
-                return  # another probe has settled it
+            if period != self._period:
+                return  # it was given up, or another probe has settled it
             self._running -= 1
             if passed is False:
                 self._open()
@@ -151,6 +160,8 @@ class CircuitBreaker:
         self._state = State.OPEN
         self._closed = False
         self.opened += 1
+        self._passed = 0
+        self._give_up_probes()
         self._until = self._clock() + self._open_s * self._uniform(1.0, 1.2)
 
     def _close(self) -> None:
@@ -158,9 +169,13 @@ class CircuitBreaker:
         self._past.clear()
         self._calls = self._failures = 0
         self._bucket_end = self._clock() + self._bucket_s
-        self._running = self._passed = 0
-        self._until = 0.0
+        self._passed = 0
+        self._give_up_probes()
         self._closed = True
+
+    def _give_up_probes(self) -> None:
+        self._running = 0
+        self._period += 1
 
     def _turn(self) -> None:
         """Begin another bucket when it is time."""

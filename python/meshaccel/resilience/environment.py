@@ -6,6 +6,7 @@ import random as chance
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from types import CoroutineType
 from typing import Any, TypeVar
 
 from meshaccel.errors import PolicyError
@@ -40,6 +41,18 @@ class Environment:
     sleep_sync: Callable[[float], None] = time.sleep
     uniform: Uniform = chance.uniform
     handlers: Handlers = field(default_factory=Handlers)
+
+
+def answered(operation: str, result: T) -> T:
+    """Return what a function returned in a thread.
+
+    Raises:
+        PolicyError: it is a coroutine, whose work has not even begun.
+    """
+    if isinstance(result, CoroutineType):
+        result.close()
+        raise PolicyError(f"{operation}: a coroutine is no result of a synchronous operation")
+    return result
 
 
 def at_once(work: Coroutine[Any, Any, T], what: str) -> T:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
 from meshaccel.errors import PolicyError
-
-if TYPE_CHECKING:
-    from meshaccel.resilience.middleware import ErrorHandlingMiddleware
+from meshaccel.resilience.calling import call, call_sync
+from meshaccel.resilience.environment import Environment
+from meshaccel.resilience.operation import Operations
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -17,8 +17,9 @@ T = TypeVar("T")
 class Guard:
     """Makes each call of a function, or of a coroutine function, an operation."""
 
-    def __init__(self, middleware: "ErrorHandlingMiddleware", operation: str) -> None:
-        self._middleware = middleware
+    def __init__(self, environment: Environment, operations: Operations, operation: str) -> None:
+        self._environment = environment
+        self._operations = operations
         self._operation = operation
 
     @overload
@@ -37,18 +38,18 @@ class Guard:
         """
         if isgeneratorfunction(fn) or isasyncgenfunction(fn):
             raise PolicyError(f"{fn.__qualname__}: each step of a generator would be a call")
-        operation, run, run_sync = self._operation, self._middleware.run, self._middleware.run_sync
+        environment, operations, name = self._environment, self._operations, self._operation
         # An object may be called like a coroutine function without being one.
         if iscoroutinefunction(fn) or iscoroutinefunction(type(fn).__call__):
 
             @wraps(fn)
             async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:
-                return await run(operation, fn, *args, **kwargs)
+                return await call(environment, operations[name], fn, args, kwargs)
 
             return guarded
 
         @wraps(fn)
         def guarded_sync(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return run_sync(operation, fn, *args, **kwargs)
+            return call_sync(environment, operations[name], fn, args, kwargs)
 
         return guarded_sync

@@ -1,6 +1,7 @@
 """What users do about errors, by the type of the error."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import Any, Generic, TypeVar
@@ -18,9 +19,16 @@ class Retry:
 
     Attempts, deadline and budget of the policy still hold, and an operation that is not
     idempotent is not repeated when it may have had its effect.
+
+    Raises:
+        PolicyError: ``after_s`` is negative or no number.
     """
 
     after_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.after_s is not None and not self.after_s >= 0:
+            raise PolicyError(f"after_s must be a number of seconds from 0, not {self.after_s}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,8 @@ class Handlers:
 def chain(raised: Exception, error: Exception) -> None:
     """Let ``raised`` name ``error`` as its cause, unless it is one of its chain or has another."""
     if raised.__cause__ is None and all(link is not raised for link in chain_of(error)):
-        raised.__cause__ = error
+        with suppress(AttributeError):  # it may be a frozen dataclass
+            raised.__cause__ = error
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
@@ -149,3 +158,12 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
+def within(error: BaseException) -> Iterator[BaseException]:
+    """Yield the chain of an error, and those of the members of groups in it."""
+    for link in chain_of(error):
+        yield link
+        if isinstance(link, BaseExceptionGroup):
+            for member in link.exceptions:
+                yield from within(member)

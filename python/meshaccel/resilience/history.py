@@ -1,6 +1,7 @@
 """What a call went through, in words."""
 
 from collections import deque
+from contextlib import suppress
 
 from meshaccel.errors import BulkheadFullError, CircuitOpenError, DeadlineExceededError
 from meshaccel.resilience.environment import logger
@@ -46,14 +47,18 @@ class History:
         # A pool may give one error to all who waited; it would collect the notes of each.
         noted = len(getattr(final, "__notes__", ()))
         if noted < _NOTES and (self.failures > 1 or self.reason):
-            hidden = self.failures - len(self._notes)
-            if hidden:
-                final.add_note(f"{self._operation}: {hidden} earlier attempts not shown")
-            for note in self._notes:
-                final.add_note(note)
-            if self.reason:
-                final.add_note(f"{self._operation}: not tried again: {self.reason}")
+            with suppress(AttributeError):  # it may be a frozen dataclass
+                self._annotate(final)
         return final
+
+    def _annotate(self, final: Exception) -> None:
+        hidden = self.failures - len(self._notes)
+        if hidden:
+            final.add_note(f"{self._operation}: {hidden} earlier attempts not shown")
+        for note in self._notes:
+            final.add_note(note)
+        if self.reason:
+            final.add_note(f"{self._operation}: not tried again: {self.reason}")
 
     def log(self, level: int, message: str, **facts: object) -> None:
         """Write a record with the facts as its attributes."""

@@ -3,26 +3,20 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
-from meshaccel.errors import PolicyError
-from meshaccel.resilience.attempt import limited
 from meshaccel.resilience.blocks import Attempts
 from meshaccel.resilience.breaker import Breaker
 from meshaccel.resilience.budget import RetryBudget
 from meshaccel.resilience.bulkhead import Bulkhead
+from meshaccel.resilience.calling import call, call_sync
 from meshaccel.resilience.classification import DEFAULT_CLASSIFIER
 from meshaccel.resilience.environment import Environment
 from meshaccel.resilience.guard import Guard
 from meshaccel.resilience.handlers import Handler
-from meshaccel.resilience.meaning import classified
-from meshaccel.resilience.operation import Fallback, Operation
-from meshaccel.resilience.persisting import persist, persist_sync
+from meshaccel.resilience.operation import Fallback, Operation, Operations
 from meshaccel.resilience.policy import RetryPolicy
-from meshaccel.resilience.recovery import Recovery
-from meshaccel.resilience.scope import DEADLINE, SCOPE, inherit
 from meshaccel.resilience.stats import OperationStats
 from meshaccel.resilience.verdicts import Classifying
 
@@ -72,8 +66,7 @@ class ErrorHandlingMiddleware:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._environment = Environment(classifier, clock, sleep, sleep_sync, uniform)
-        self._default = default
-        self._operations: dict[str, Operation] = {}
+        self._operations = Operations(default)
 
     @property
     def environment(self) -> Environment:
@@ -124,70 +117,24 @@ class ErrorHandlingMiddleware:
             counters=before.counters if before is not None else None,
         )
 
-    async def run(  # noqa: C901, PLR0912, PLR0915 - each method less is a tenth of the cost
+    def run(
         self,
         operation: str,
         fn: Callable[P, Awaitable[T]],
         /,
         *args: P.args,
         **kwargs: P.kwargs,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Await ``fn(*args, **kwargs)`` as an operation of that name, and return its result.
+
+        Returns a coroutine, in which ``fn`` is called.
 
         Raises:
             ResilienceError: no attempt could be made, or one took too long.
             Exception: what ``fn`` raises, or a handler or the fallback.
         """
-        try:
-            op = self._operations[operation]
-        except KeyError:
-            op = self._declared(operation)
-        op.counters.calls += 1
-        breaker, bulkhead = op.breaker, op.bulkhead
-        clock = self._environment.clock
-        started = clock()
-        outer = SCOPE.get()
-        scope = [started + op.deadline_s, op.claims]
-        in_time = True
-        if outer:
-            inherit(scope, outer)
-            in_time = started < scope[DEADLINE]
-        SCOPE.set(scope)
-        failed: Exception | None = None
-        try:
-            entered = in_time and (breaker is None or breaker.try_enter())
-            if entered and bulkhead is not None and not bulkhead.try_enter():
-                entered = False
-                if breaker is not None:
-                    breaker.release()
-            if entered:
-                try:
-                    if op.plain:
-                        result = await fn(*args, **kwargs)
-                    else:
-                        call = partial(fn, *args, **kwargs)
-                        result = await limited(self._environment, op, scope[DEADLINE], call)
-                except Exception as error:  # noqa: BLE001 - it is classified
-                    failed = error
-                    meaning = classified(self._environment, error)
-                    op.failed(breaker, meaning, clock() - started)
-                except BaseException:
-                    op.abandoned(breaker)
-                    raise
-                else:
-                    if breaker is not None:
-                        breaker.success(clock() - started if op.timed else 0.0)
-                    if bulkhead is not None:
-                        bulkhead.leave()
-                    return result
-            recovery = Recovery(self._environment, op, started, scope, outer)
-            call = partial(fn, *args, **kwargs)
-            return await persist(self._environment, op, recovery, call, failed)
-        finally:
-            failed = None  # or the error and this frame would keep each other alive
-            scope.clear()
-            if outer:
-                SCOPE.set(outer)
+        # Not ``async``: one coroutine more would be a tenth of the cost.
+        return call(self._environment, self._operations[operation], fn, args, kwargs)
 
     def run_sync(
         self, operation: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
@@ -197,63 +144,21 @@ class ErrorHandlingMiddleware:
         Handlers and fallback must not wait, nor can breaker and bulkhead let it wait.
 
         Raises:
-            PolicyError: the policy has an attempt timeout or a hedge, or a handler waits.
+            PolicyError: the policy has an attempt timeout or a hedge, or a handler waits, or ``fn``
+                returns a coroutine.
             ResilienceError: no attempt could be made.
             Exception: what ``fn`` raises, or a handler or the fallback.
         """
-        op = self._operations.get(operation)
-        if op is None:
-            op = self._declared(operation)
-        if not op.plain:
-            raise PolicyError(f"{operation}: a thread can neither be cut off nor hedged")
-        op.counters.calls += 1
-        clock = self._environment.clock
-        started = clock()
-        outer = SCOPE.get()
-        scope = [started + op.deadline_s, op.claims]
-        in_time = True
-        if outer:
-            inherit(scope, outer)
-            in_time = started < scope[DEADLINE]
-        SCOPE.set(scope)
-        failed: Exception | None = None
-        try:
-            if in_time and op.try_enter():
-                try:
-                    result = fn(*args, **kwargs)
-                except Exception as error:  # noqa: BLE001 - it is classified
-                    failed = error
-                    meaning = classified(self._environment, error)
-                    op.failed(op.breaker, meaning, clock() - started)
-                except BaseException:
-                    op.abandoned(op.breaker)
-                    raise
-                else:
-                    op.succeeded(op.breaker, clock() - started)
-                    return result
-            recovery = Recovery(self._environment, op, started, scope, outer)
-            call = partial(fn, *args, **kwargs)
-            return persist_sync(self._environment, op, recovery, call, failed)
-        finally:
-            failed = None
-            scope.clear()
-            if outer:
-                SCOPE.set(outer)
+        return call_sync(self._environment, self._operations[operation], fn, args, kwargs)
 
     def guard(self, operation: str) -> Guard:
         """Return a decorator that makes each call of a function such an operation."""
-        return Guard(self, operation)
+        return Guard(self._environment, self._operations, operation)
 
     def attempts(self, operation: str) -> Attempts:
         """Return a loop over the attempts of a block of code, for ``async for`` and ``for``."""
-        op = self._operations.get(operation)
-        if op is None:
-            op = self._declared(operation)
-        return Attempts(self._environment, op)
+        return Attempts(self._environment, self._operations[operation])
 
     def stats(self) -> dict[str, OperationStats]:
         """Return what became of the calls, by name of the operation."""
-        return {name: op.stats() for name, op in self._operations.items()}
-
-    def _declared(self, operation: str) -> Operation:
-        return self._operations.setdefault(operation, Operation(operation, self._default))
+        return {name: op.stats() for name, op in list(self._operations.items())}

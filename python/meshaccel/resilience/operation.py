@@ -122,13 +122,15 @@ class Operation:
 
     def succeeded(self, permit: Permit | None, latency_s: float) -> None:
         """Leave after an answer."""
+        if self.bulkhead is not None:  # first: a breaker of a user's may fail
+            self.bulkhead.leave()
         if permit is not None:
             permit.success(latency_s)
-        if self.bulkhead is not None:
-            self.bulkhead.leave()
 
     def failed(self, permit: Permit | None, meaning: Classification, latency_s: float) -> None:
         """Leave after an error, and tell the breaker if it is its business."""
+        if self.bulkhead is not None:
+            self.bulkhead.leave()
         if permit is not None:
             if meaning.verdict is Verdict.NEVER or meaning.feeds == "bulkhead":
                 permit.release()
@@ -136,15 +138,13 @@ class Operation:
                 permit.failure()
             else:  # a refusal is an answer
                 permit.success(latency_s)
-        if self.bulkhead is not None:
-            self.bulkhead.leave()
 
     def abandoned(self, permit: Permit | None) -> None:
         """Leave without any outcome."""
-        if permit is not None:
-            permit.release()
         if self.bulkhead is not None:
             self.bulkhead.leave()
+        if permit is not None:
+            permit.release()
 
     def stats(self) -> OperationStats:
         """Return what became of the calls so far."""
@@ -153,3 +153,14 @@ class Operation:
             self.bulkhead.in_use if self.bulkhead is not None else None,
             self.budget.balance if self.budget is not None else None,
         )
+
+
+class Operations(dict[str, Operation]):
+    """Operations by name. One that is asked for and has no policy has the default."""
+
+    def __init__(self, default: RetryPolicy) -> None:
+        super().__init__()
+        self._default = default
+
+    def __missing__(self, name: str) -> Operation:
+        return self.setdefault(name, Operation(name, self._default))

@@ -2,14 +2,17 @@
 
 import asyncio
 import random as chance
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from meshaccel.errors import CircuitOpenError, PolicyError
 from meshaccel.resilience.breaker import Permit
 from meshaccel.resilience.parking_alarm import Alarm
 from meshaccel.resilience.parking_gate import ParkingGate, ParkingState
 from meshaccel.resilience.parking_lanes import Lanes, Parked
+from meshaccel.resilience.parking_permit import ParkingPermit
 from meshaccel.resilience.parking_stats import ParkingStats
 
 
@@ -27,9 +30,10 @@ class ParkingBreaker:
     afterwards, and calls that can wait as long do not fail. Only such calls should have one that
     may be made later: those of a user who looks at a screen fail fast with ``CircuitBreaker``.
 
-    It belongs to one event loop at a time and is not thread-safe. There is no task in the
-    background: one timer runs while calls wait. Each method is O(log n) in the calls that wait,
-    ``try_enter``, ``success`` and ``release`` O(1).
+    Threads may share it with an event loop: their calls do not wait, they go as probes or are
+    refused. Calls of one event loop at a time can wait; those of another are refused meanwhile.
+    There is no task in the background: one timer runs while calls wait. Each method is O(log n) in
+    the calls that wait, ``try_enter``, ``success`` and ``release`` O(1).
 
     Args:
         max_parked: how many calls wait at most.
@@ -67,6 +71,8 @@ class ParkingBreaker:
             patience_s=patience_s,
             uniform=uniform,
         )
+        # Reentrant: the collector may drop a coroutine that waits here while it is held.
+        self._lock = threading.RLock()
         self._max_parked = max_parked
         self._name = name
         self._clock = clock
@@ -83,10 +89,11 @@ class ParkingBreaker:
 
     def try_enter(self) -> bool:
         """Let a call through if the breaker is closed. The breaker itself is its permit."""
-        if self._gate.state == "closed":
-            self._direct += 1
-            return True
-        return False
+        with self._lock:
+            if self._gate.state == "closed":
+                self._direct += 1
+                return True
+            return False
 
     async def enter(self, deadline: float | None, /) -> Permit:
         """Let a call through when it is its turn; cancelled, it leaves the line.
@@ -96,55 +103,54 @@ class ParkingBreaker:
                 that is past, it does not wait, but may still be let through at once.
 
         Raises:
-            CircuitOpenError: the deadline came first, or too many wait already. Nothing was sent.
-            PolicyError: there is no event loop to wait in, or calls of another one wait here.
+            CircuitOpenError: the deadline came first, too many wait already, or those that wait
+                are of another event loop. Nothing was sent.
+            PolicyError: there is no event loop to wait in.
         """
-        if self.try_enter():
-            return self
-        now = self._clock()
-        if not self._lanes and self._gate.has_room(now):
-            return ParkingPermit(self, self._gate.let_through(now))
-        parked = self._park(float("inf") if deadline is None else deadline, now)
-        self._go_on(now)
-        future = parked.future
+        with self._lock:
+            if self.try_enter():
+                return self
+            now = self._clock()
+            if not self._lanes and self._gate.has_room(now):
+                return ParkingPermit(self, self._gate.let_through(now))
+            parked = self._park(float("inf") if deadline is None else deadline, now)
+            self._go_on(now)
         try:
-            return await future
+            return await parked.future
         except BaseException:  # a cancellation, or the coroutine is closed
-            self._lanes.discard(parked)
-            if future.cancelled() or not future.done():
-                self._cancelled += 1
-                self._go_on(self._clock())
-            elif future.exception() is None:
-                # It was let through, and the cancellation came before the task woke up.
-                future.result().release()
+            self._unpark(parked)
             raise
 
     def success(self, latency_s: float, /) -> None:
         """Note that a call let through while closed was answered, after so many seconds."""
-        self._direct -= 1
-        self._gate.direct_success(latency_s)
+        with self._lock:
+            self._direct -= 1
+            self._gate.direct_success(latency_s)
 
     def failure(self) -> None:
         """Note that a call let through while closed has failed."""
-        self._gate.direct_failure(self._direct, self._clock())
-        self._direct -= 1
+        with self._lock:
+            self._gate.direct_failure(self._direct, self._clock())
+            self._direct -= 1
 
     def release(self) -> None:
         """Note that a call let through while closed has ended, and tells nothing."""
-        self._direct -= 1
+        with self._lock:
+            self._direct -= 1
 
     def settle(self, period: int, *, latency_s: float | None = None, failed: bool = False) -> None:
         """Note what became of a call that a permit of this period let through."""
-        if period != self._gate.period:
-            return
-        now = self._clock()
-        if failed:
-            self._gate.failure(now)
-        elif latency_s is not None:
-            self._gate.success(latency_s, now)
-        else:
-            self._gate.nothing(now)
-        self._go_on(now)
+        with self._lock:
+            if period != self._gate.period:
+                return
+            now = self._clock()
+            if failed:
+                self._gate.failure(now)
+            elif latency_s is not None:
+                self._gate.success(latency_s, now)
+            else:
+                self._gate.nothing(now)
+            self._go_on(now)
 
     def stats(self) -> ParkingStats:
         """Return what it has counted."""
@@ -165,23 +171,46 @@ class ParkingBreaker:
 
     def _park(self, deadline: float, now: float) -> Parked:
         if deadline <= now or len(self._lanes) >= self._max_parked:
-            self._refused += 1
-            message = f"{self._name} is in trouble: {len(self._lanes)} calls wait for it"
-            raise CircuitOpenError(message, self._gate.pause_s)
+            raise self._refusal(f"{len(self._lanes)} calls wait for it")
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             raise PolicyError("calls wait at this breaker, which takes an event loop") from None
-        if self._lanes and loop is not self._loop:
-            raise PolicyError("calls of another event loop wait at this breaker")
+        if loop is not self._loop and self._loop is not None:
+            if self._lanes and not self._loop.is_closed():
+                raise self._refusal("calls of another event loop wait for it")
+            # Whoever was left in a loop that is closed will never go on.
+            self._lanes, self._alarm = Lanes(), Alarm(self._ring)
         self._loop = loop
         parked = Parked(loop.create_future(), deadline)
         self._lanes.add(parked)
         return parked
 
+    def _unpark(self, parked: Parked) -> None:
+        """Take a call that will not be made out of the line, or out of the flight."""
+        future = parked.future
+        with self._lock:
+            self._lanes.discard(parked)
+            if future.cancelled() or not future.done():
+                self._cancelled += 1
+                self._go_on(self._clock())
+            elif future.exception() is None:
+                # It was let through, and the cancellation came before the task woke up.
+                future.result().release()
+
+    def _refusal(self, why: str) -> CircuitOpenError:
+        self._refused += 1
+        return CircuitOpenError(f"{self._name} is in trouble: {why}", self._gate.pause_s)
+
     def _go_on(self, now: float) -> None:
         """Do what is due, and see to it that what is due next will be done."""
         gate, lanes = self._gate, self._lanes
+        if lanes and self._loop is not asyncio._get_running_loop():  # noqa: SLF001
+            # Only their own loop may wake those who wait.
+            if self._loop is not None:
+                with suppress(RuntimeError):  # it is closed: nobody waits there
+                    self._loop.call_soon_threadsafe(self._ring)
+            return
         for late in lanes.expired(now):
             if not late.future.done():
                 self._expired += 1
@@ -199,31 +228,5 @@ class ParkingBreaker:
                 gate.close()
 
     def _ring(self) -> None:
-        self._go_on(self._clock())
-
-
-class ParkingPermit:
-    """Leave for one call that a ``ParkingBreaker`` let through while it was not closed."""
-
-    __slots__ = ("_breaker", "_period")
-
-    def __init__(self, breaker: ParkingBreaker, period: int) -> None:
-        self._breaker = breaker
-        self._period = period
-
-    def success(self, latency_s: float, /) -> None:
-        """The dependency answered, after so many seconds."""
-        self._breaker.settle(self._used(), latency_s=latency_s)
-
-    def failure(self) -> None:
-        """The dependency is in trouble."""
-        self._breaker.settle(self._used(), failed=True)
-
-    def release(self) -> None:
-        """The call tells nothing of the dependency, as when it was cancelled."""
-        self._breaker.settle(self._used())
-
-    def _used(self) -> int:
-        # No period has this number: used again, the permit changes nothing.
-        period, self._period = self._period, -1
-        return period
+        with self._lock:
+            self._go_on(self._clock())

@@ -4,10 +4,8 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from meshaccel.resilience.parking import ParkingPermit
+from meshaccel.resilience.parking_permit import ParkingPermit
 
 _OLDEST_PER_CENT = 15
 _ALL_PER_CENT = 100
@@ -18,7 +16,7 @@ _SLACK = 64
 class Parked:
     """A call that waits, until ``deadline`` in seconds of the breaker's clock."""
 
-    future: "asyncio.Future[ParkingPermit]"
+    future: asyncio.Future[ParkingPermit]
     deadline: float
 
 

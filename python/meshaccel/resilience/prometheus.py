@@ -43,7 +43,9 @@ class MiddlewareCollector(Collector):
         docs = _documentation()
         for field in fields(Counters):
             total = CounterMetricFamily(
-                f"{self._prefix}_{field.name}", docs[field.name], labels=["operation"]
+                f"{self._prefix}_{field.name}",
+                docs.get(field.name, field.name),
+                labels=["operation"],
             )
             for name, figures in stats.items():
                 total.add_metric([name], getattr(figures, field.name))
@@ -75,7 +77,7 @@ class MiddlewareCollector(Collector):
 
 
 def _documentation() -> dict[str, str]:
-    """Return what the docstring of ``OperationStats`` says of each attribute."""
+    """Return what the docstring of ``OperationStats`` says of each attribute, if it is there."""
     lines = (OperationStats.__doc__ or "").partition("Attributes:")[2].splitlines()
     pairs = (line.strip().partition(": ") for line in lines)
     return {name: text for name, _, text in pairs if text}

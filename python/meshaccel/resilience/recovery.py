@@ -7,16 +7,13 @@ from typing import Any
 
 from tenacity import AsyncRetrying, AttemptManager, RetryCallState, Retrying
 
-from meshaccel.errors import (
-    PolicyError,
-    ResilienceError,
-)
+from meshaccel.errors import PolicyError, ResilienceError
 from meshaccel.resilience.environment import Environment, at_once
-from meshaccel.resilience.handlers import Failure, Raise, Retry, Return, chain, chain_of
+from meshaccel.resilience.handlers import Failure, Raise, Retry, Return, chain, within
 from meshaccel.resilience.history import NOT_SENT, History
 from meshaccel.resilience.meaning import OURS, classified
 from meshaccel.resilience.operation import Operation
-from meshaccel.resilience.scope import CLAIMED, DEADLINE, ERRORS, Scope
+from meshaccel.resilience.scope import CLAIMED, DEADLINE, ERRORS, Scope, given_up
 from meshaccel.resilience.verdicts import Verdict
 
 
@@ -59,7 +56,7 @@ class Recovery:
         self._failed(error)
         final: Exception | None = None
         try:
-            if await self._next(error):
+            if self._meaning.verdict is not Verdict.NEVER and await self._next(error):
                 return True
             if final := await self._settled(error):
                 raise final  # noqa: TRY301 - it is counted
@@ -75,7 +72,7 @@ class Recovery:
         self._failed(error)
         final: Exception | None = None
         try:
-            if self._next_sync(error):
+            if self._meaning.verdict is not Verdict.NEVER and self._next_sync(error):
                 return True
             if final := at_once(self._settled(error), "the fallback"):
                 raise final  # noqa: TRY301 - it is counted
@@ -105,7 +102,7 @@ class Recovery:
             if raised is not error:
                 raise
             # Without tenacity's frames, of which nobody wants to read.
-            error.__traceback__ = traceback
+            error.with_traceback(traceback)
             return False
         return True
 
@@ -121,7 +118,7 @@ class Recovery:
             if raised is not error:
                 raise
             # Without tenacity's frames, of which nobody wants to read.
-            error.__traceback__ = traceback
+            error.with_traceback(traceback)
             return False
         return True
 
@@ -155,7 +152,7 @@ class Recovery:
     async def _judge(self, state: RetryCallState) -> bool:
         """Ask the handlers, and then the policy, whether to try again."""
         error = state.outcome.exception() if state.outcome else None
-        if not isinstance(error, Exception) or self._meaning.verdict is Verdict.NEVER:
+        if not isinstance(error, Exception):
             return False
         if self._environment.handlers:
             elapsed_s = self._environment.clock() - self._started
@@ -186,7 +183,7 @@ class Recovery:
     def _tried_within(self, error: Exception) -> bool:
         """Tell whether an operation within this one has tried again for the error already."""
         tried = self._scope[ERRORS:]
-        return bool(tried) and any(link is other for link in chain_of(error) for other in tried)
+        return bool(tried) and any(one is other for one in within(error) for other in tried)
 
     def _pause_s(self, state: RetryCallState) -> float:
         environment, meaning, result = self._environment, self._meaning, self._result
@@ -202,13 +199,13 @@ class Recovery:
                 meaning.base_delay_s,
                 environment.uniform,
             )
-        least = meaning.retry_after_s or 0.0
+        least = max(0.0, meaning.retry_after_s or 0.0)
         left = self.deadline - environment.clock()
         if pause >= left > least and not self._at_last:
             # The dependency may come back before the deadline: one more attempt shortly before it.
             self._at_last = True
             pause = environment.uniform(left / 2, left)
-        return max(pause, least)
+        return max(least, pause)  # in this order, a pause that is no number is none
 
     def _stop(self, state: RetryCallState) -> bool:
         """Tell whether there is no time, attempt or budget left; else count the retry."""
@@ -248,7 +245,7 @@ class Recovery:
             counters.unrecovered += 1
             self._history.log(logging.WARNING, "giving up", reason=self._history.reason)
             if self._outer:
-                self._outer.append(final)
+                given_up(self._outer, final)
         fallback = self._operation.fallback
         if fallback is None or not self._unavailable(error):
             return final

@@ -14,6 +14,8 @@ so that a task which was started within an operation and outlives it is not boun
 
 DEADLINE, CLAIMED, ERRORS = 0, 1, 2
 
+_REMEMBERED = 8
+
 SCOPE: ContextVar[Scope | None] = ContextVar("meshaccel_resilience_scope", default=None)
 
 
@@ -21,6 +23,16 @@ def inherit(scope: Scope, outer: Scope) -> None:
     """Let a scope keep to that of the operation it is within."""
     scope[DEADLINE] = min(scope[DEADLINE], outer[DEADLINE])
     scope[CLAIMED] = scope[CLAIMED] or outer[CLAIMED]
+
+
+def given_up(scope: Scope, error: Exception) -> None:
+    """Let the operation of a scope know what was tried in vain within it.
+
+    It remembers the last few: an operation may go on for as long as its program, and of a group
+    of errors one is enough.
+    """
+    scope.append(error)
+    del scope[ERRORS:-_REMEMBERED]
 
 
 def current_deadline() -> float | None:
