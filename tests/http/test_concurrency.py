@@ -304,6 +304,7 @@ def test_client_that_leaves_before_its_answer_leaves_caches_right(
             gone.close()
             # Served after the doomed one arrived: both were accepted in order.
             assert client.head("c") == 200
+        client.post("later", tool("unrelated"))  # writes are made in order
         stored = client.get("/agents/p")
         changed = stored["endpoint"] == "http://new:1"
         assert client.head("c") == (202 if changed else 200)
