@@ -10,7 +10,7 @@ There is no second level: the database is as near as one would be.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from meshaccel.cache import CacheStats, FetchContext, HierarchicalCache, TagCache
@@ -22,6 +22,7 @@ from meshaccel.errors import UnknownAgentError
 from meshaccel.models import Candidate, ToolSummary
 from meshaccel.registry.changes import TOOLS, Change, agent_tag, capability_tag
 from meshaccel.registry.fleets import Fleet
+from meshaccel.registry.gathering import Gathering
 from meshaccel.registry.records import Record, Records
 from meshaccel.registry.resolution import demand_of
 from meshaccel.registry.telling import CurrentWiring
@@ -53,6 +54,9 @@ class Derived:
         self._offers = HierarchicalCache(self._offered, old_entries=0)
         self._wirings = HierarchicalCache(self._wired, old_entries=0)
         self._everything = HierarchicalCache(everything, old_entries=0)
+        # After a change or a start, many miss different entries in the same moment.
+        self._agent_reads = Gathering(self._read_agents)
+        self._offer_reads = Gathering(self._read_offers)
 
     def cache(self, kind: str, max_entries: int) -> TagCache[Any]:
         """Return a new cache whose entries the changes of the fleet drop by their tags."""
@@ -150,19 +154,20 @@ class Derived:
 
     async def _some_agents(self, ids: Iterable[str]) -> dict[str, Record]:
         """Return those of a few agents that are registered."""
-        keys = {f"agent:{agent_id}": agent_id for agent_id in ids}
-
-        async def read(missing: list[str]) -> dict[str, Record]:
-            wanted = [keys[key] for key in missing]
-            found = await self._database.read(
-                lambda conn: listing.some_agents(conn, wanted, self.records.read)
-            )
-            return {f"agent:{record.id}": record for record in found}
-
         found = await self._agents.get_many(
-            keys, read, tags_of=lambda key, _: [agent_tag(keys[key])]
+            [f"agent:{agent_id}" for agent_id in ids],
+            self._agent_reads.read,
+            # The key of an agent is the tag of what is derived from it.
+            tags_of=lambda key, _: [key],
         )
         return {record.id: record for record in found.values()}
+
+    async def _read_agents(self, keys: Sequence[str]) -> dict[str, Record]:
+        ids = [key.removeprefix("agent:") for key in keys]
+        found = await self._database.read(
+            lambda conn: listing.some_agents(conn, ids, self.records.read)
+        )
+        return {f"agent:{record.id}": record for record in found}
 
     async def _all_agents(self, query: AgentQuery) -> list[Record]:
         """Return those that match. Who they are is known only when they have been read."""
@@ -177,31 +182,33 @@ class Derived:
                     await asyncio.sleep(0)
         return found
 
-    async def _some_offers(self, names: Collection[str]) -> dict[str, Offers]:
+    async def _some_offers(self, names: Iterable[str]) -> dict[str, Offers]:
         """Return the offers of each named capability."""
-        keys = {f"providers:{name}": name for name in names}
-
-        async def read(missing: Iterable[str]) -> dict[str, Offers]:
-            wanted = [keys[key] for key in missing]
-            found = await self._database.read(
-                lambda conn: candidates.offers(conn, wanted, self.records.tool)
-            )
-            return {f"providers:{name}": offers for name, offers in found.items()}
-
+        keys = [f"providers:{name}" for name in names]
         if len(keys) > ENTRIES_PER_TURN:
             missing = [key for key in keys if key not in self._offered]
             if len(missing) > ENTRIES_PER_TURN:
-                # `get_many` would store them all in one turn.
-                with self._offered.flight() as flight:
-                    for number, (key, offers) in enumerate((await read(missing)).items(), 1):
-                        tags = [capability_tag(keys[key])]
-                        self._offered.set(key, offers, tags=tags, since=flight)
-                        if number % ENTRIES_PER_TURN == 0:
-                            await asyncio.sleep(0)
+                await self._load_offers(missing)
         found = await self._offers.get_many(
-            keys, read, tags_of=lambda key, _: [capability_tag(keys[key])]
+            keys, self._offer_reads.read, tags_of=lambda key, _: [capability_tag(_name(key))]
         )
-        return {keys[key]: offers for key, offers in found.items()}
+        return {_name(key): offers for key, offers in found.items()}
+
+    async def _load_offers(self, keys: Sequence[str]) -> None:
+        """Read very many at once: ``get_many`` would store them all in one turn."""
+        with self._offered.flight() as flight:
+            found = await self._read_offers(keys)
+            for number, (key, offers) in enumerate(found.items(), 1):
+                self._offered.set(key, offers, tags=[capability_tag(_name(key))], since=flight)
+                if number % ENTRIES_PER_TURN == 0:
+                    await asyncio.sleep(0)
+
+    async def _read_offers(self, keys: Sequence[str]) -> dict[str, Offers]:
+        names = [_name(key) for key in keys]
+        found = await self._database.read(
+            lambda conn: candidates.offers(conn, names, self.records.tool)
+        )
+        return {f"providers:{name}": offers for name, offers in found.items()}
 
     async def _all_offers(self) -> tuple[Candidate, ...]:
         async def read() -> tuple[Candidate, ...]:
@@ -210,3 +217,7 @@ class Derived:
             )
 
         return await self._everything.get(TOOLS, read, tags=[TOOLS])
+
+
+def _name(key: str) -> str:
+    return key.removeprefix("providers:")
