@@ -1,6 +1,6 @@
 """How much of what a registry is asked does it answer from memory, while its fleet changes?
 
-    python -m benches.registry_hits                # under a minute
+    python -m benches.registry_hits                # minutes
     python -m benches.registry_hits --quiet 5      # harder: no time without changes beyond 5 s
 
 Replays the changes of a catalogue of MCP servers (11 months, 388 agents), each of which comes with
@@ -11,6 +11,7 @@ to, the fleet is listed once, 10 agents are looked up, and the wiring of 5 is as
 
 The first table is what the caches count: a heartbeat that misses looks three times, and
 registrations count as well. The second one is what the callers asked for, changes apart.
+A page of the listing (``list:``) is dropped by every change and put together from ``listed:``.
 """
 
 from __future__ import annotations
