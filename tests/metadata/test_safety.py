@@ -311,3 +311,11 @@ def test_remembered_json_is_bounded() -> None:
         without.intern_json(text)
     remembered = pool.stats().bytes - without.stats().bytes
     assert 9_000 < remembered <= 10_000
+
+
+def test_garbage_collector_does_not_follow_views() -> None:
+    """They are in no cycle, and a service may hold hundreds of thousands of them."""
+    pool = MetadataPool()
+    view = pool.get(pool.intern({"a": [{"b": 1}]}))
+    views = [view, view["a"], view["a"][0], *view.values(), *view["a"]]
+    assert not any(map(gc.is_tracked, views))

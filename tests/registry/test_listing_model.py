@@ -31,7 +31,9 @@ from meshaccel import (
 )
 from meshaccel.errors import DatabaseError
 from meshaccel.registry.derived import Derived
+from meshaccel.registry.heartbeats import Signal
 from meshaccel.registry.pages import Listings
+from meshaccel.registry.telling import CurrentWiring
 
 AGENTS = st.sampled_from("abcd")
 NAMES = st.sampled_from("xy")
@@ -179,6 +181,19 @@ class ListingMachine(RuleBasedStateMachine):
             assert _shown(kept) == _shown(await listings.page(query))
         for record in await derived.agents(AgentQuery()):
             assert await registry.get_agent(record.id) == record.whole()
+            wiring, kept_wiring = await derived.wiring(record.id), await registry.resolve(record.id)
+            assert wiring.wiring == kept_wiring
+            assert wiring.digest == CurrentWiring.of(kept_wiring).digest
+
+    @rule(agent=AGENTS)
+    def beat(self, agent: str) -> None:
+        """Beat; an agent that is signalled registers again, and is not signalled once more."""
+        self.runner.run(self._beat(agent))
+
+    async def _beat(self, agent: str) -> None:
+        if await self.registry.heartbeat(agent) is Signal.CHANGED:
+            await self.registry._heartbeats.answer(agent)
+            assert await self.registry.heartbeat(agent) is Signal.UNCHANGED
 
 
 def _shown(page: Page) -> tuple[list[bytes], str | None]:

@@ -10,7 +10,7 @@ from meshaccel.grouping import Child, RowGrouper, Shape
 from meshaccel.models import Candidate, OfferedTool
 
 
-class Offers(Struct, frozen=True):
+class Offers(Struct, frozen=True, gc=False):
     """The candidates for one capability, in order of registration."""
 
     healthy: tuple[Candidate, ...] = ()

@@ -1,5 +1,6 @@
 """The routes of the service: wire in, use case, wire out. No SQL and no policy here."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,7 @@ from meshaccel.http.asgi import (
     Send,
 )
 from meshaccel.http.changes import ChangesPages
+from meshaccel.registry.derived import ENTRIES_PER_TURN
 from meshaccel.registry.heartbeats import Signal
 from meshaccel.registry.service import AgentRegistry
 
@@ -152,8 +154,14 @@ class App:
 
     async def _get_agents(self, request: Request) -> Response:
         page = await self._registry.list_agents(query.agents(request.query()))
-        last_seen = map(self._last_seen_us, (listed.id for listed in page.agents))
-        return Response(200, wire.page(page, last_seen, now_us=self._now_us()))
+        pieces: list[bytes] = []
+        for start in range(0, len(page.agents), ENTRIES_PER_TURN):
+            if start:
+                await asyncio.sleep(0)
+            stop = start + ENTRIES_PER_TURN
+            last_seen = (self._last_seen_us(listed.id) for listed in page.agents[start:stop])
+            pieces += wire.entries(page.heads(start, stop), last_seen)
+        return Response(200, wire.page(page, pieces, now_us=self._now_us()))
 
     async def _get_agent(self, request: Request) -> Response:
         agent_id = request.segments[1]

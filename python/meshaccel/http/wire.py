@@ -1,7 +1,7 @@
 """Between bytes on the wire and the registry's types."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
@@ -156,13 +156,18 @@ def error(message: str, *, now_us: int) -> bytes:
     return encode({"error": message, "timestamp": rfc3339(now_us)})
 
 
-def page(page: Page, last_seen_us: Iterable[int], *, now_us: int) -> bytes:
-    """Write a page of the listing. Only the times are new: the agents are encoded already."""
+def entries(heads: Iterable[bytes], last_seen_us: Iterable[int]) -> list[bytes]:
+    """Return pieces of JSON: some agents of a page, and a comma after each."""
     pieces: list[bytes] = []
-    for listed, seen_us in zip(page.agents, last_seen_us, strict=True):
-        pieces.append(listed.head)
+    for head, seen_us in zip(heads, last_seen_us, strict=True):
+        pieces.append(head)
         pieces.append(b',"last_seen":"%b"}' % rfc3339(seen_us).encode())
         pieces.append(b",")
+    return pieces
+
+
+def page(page: Page, pieces: Sequence[bytes], *, now_us: int) -> bytes:
+    """Write a page of the listing, given the ``entries`` of all its agents."""
     cursor = b""
     if page.next_after is not None:
         cursor = b',"next_cursor":' + encode(encode_cursor(page.next_after))

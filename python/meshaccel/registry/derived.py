@@ -58,9 +58,9 @@ class Derived:
         self._agent_reads = Gathering(self._read_agents)
         self._offer_reads = Gathering(self._read_offers)
 
-    def cache(self, kind: str, max_entries: int) -> TagCache[Any]:
+    def cache(self, kind: str, max_entries: int, *, max_bytes: int | None = None) -> TagCache[Any]:
         """Return a new cache whose entries the changes of the fleet drop by their tags."""
-        cache: TagCache[Any] = TagCache(max_entries)
+        cache: TagCache[Any] = TagCache(max_entries, max_bytes=max_bytes)
         self._caches[kind] = cache
         return cache
 

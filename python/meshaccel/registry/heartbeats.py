@@ -110,7 +110,10 @@ class Heartbeats:
             await self._forget_told(session)
             self._sessions.tell(session, wiring.wiring, wiring.digest)
             self._listings.note_told(agent_id)
-        # If another process told it the same, that is what its listing was derived from, too.
+        elif session.told is None and self._derived.cached_wiring(agent_id) is not wiring:
+            # Another process told it the same, and the fleet has changed since this was read: what
+            # was listed meanwhile may show what it would be told by now.
+            self._listings.note_told(agent_id)
         session.told = wiring.wiring
         return _answer(session, wiring)
 

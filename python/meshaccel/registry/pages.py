@@ -8,30 +8,42 @@ from msgspec import Struct, structs
 
 from meshaccel.cache import Flight, TagCache
 from meshaccel.db.listing import AgentQuery
+from meshaccel.metadata import MetadataPool
 from meshaccel.registry.agent_info import AgentInfo
 from meshaccel.registry.changes import FLEET, told_tag
 from meshaccel.registry.derived import AGENTS_PER_TURN, ENTRIES_PER_TURN, MAX_AGENTS, Derived
 from meshaccel.registry.describing import Lister, needs_fleet
-from meshaccel.registry.records import Record
+from meshaccel.registry.records import Kept, Record
 from meshaccel.registry.sessions import Sessions
 
 MAX_PAGES = 8
 """Different queries whose pages are kept."""
 
+MAX_WRITTEN = 32 * 1024 * 1024
+"""Bytes of JSON kept of all pages; a page of more is written from the pool each time. As much
+again may be kept of the page that was written last."""
 
-class Listed(Struct, frozen=True, gc=False):
-    """An agent on a page. All pages that show it share this."""
 
-    id: str
-    revision: int
-    """Of the record that it shows."""
-    head: bytes
-    """The agent's ``AgentInfo`` as JSON, up to the brace that closes it."""
+class Listed(Kept):
+    """An agent on a page, as ``AgentInfo`` has it. All pages that show it share this."""
+
+    __slots__ = ("id", "revision")
+
+    def __init__(self, pool: MetadataPool, info: AgentInfo, revision: int) -> None:
+        """``revision`` is that of the record that it shows."""
+        super().__init__(pool, msgspec.to_builtins(info))
+        self.id = info.id
+        self.revision = revision
+
+    @property
+    def head(self) -> bytes:
+        """The entry as JSON, up to the brace that closes it; written anew each time."""
+        return self.view.to_json()[:-1]
 
     @property
     def info(self) -> AgentInfo:
-        """The agent's entry, read anew: this is the smaller form."""
-        return msgspec.json.decode(self.head + b"}", type=AgentInfo)
+        """The entry, read anew each time."""
+        return msgspec.json.decode(self.view.to_json(), type=AgentInfo)
 
 
 class Page(Struct, frozen=True):
@@ -39,6 +51,14 @@ class Page(Struct, frozen=True):
 
     agents: tuple[Listed, ...]
     next_after: str | None
+    written: tuple[bytes, ...] | None = None
+    """The heads of all of them, of a page that is not too large."""
+
+    def heads(self, start: int, stop: int) -> Sequence[bytes]:
+        """Return the JSON of some agents, each up to the brace that closes it."""
+        if self.written is not None:
+            return self.written[start:stop]
+        return [listed.head for listed in self.agents[start:stop]]
 
 
 class Listings:
@@ -48,7 +68,8 @@ class Listings:
         self._derived = derived
         self._sessions = sessions
         self._listed: TagCache[Listed] = derived.cache("listed", MAX_AGENTS)
-        self._pages: TagCache[Page] = derived.cache("list", MAX_PAGES)
+        self._pages: TagCache[Page] = derived.cache("list", MAX_PAGES, max_bytes=MAX_WRITTEN)
+        self._last = Page((), None, ())
         self._reading = asyncio.Lock()
 
     def note_told(self, agent_id: str) -> None:
@@ -67,7 +88,8 @@ class Listings:
             if page is None:
                 with self._pages.flight() as flight:
                     page = await self._read(query)
-                    self._pages.set(key, page, tags=[FLEET], since=flight)
+                    size = sum(map(len, page.written or ()))
+                    self._pages.set(key, page, tags=[FLEET], since=flight, size=size)
         return page
 
     async def describe(self, record: Record) -> Listed:
@@ -83,7 +105,26 @@ class Listings:
             more = query.limit is not None and len(found) > query.limit
             records = found[: query.limit]
             next_after = records[-1].id if more and records else None
-            return Page(tuple(await self._describe(records, flight)), next_after)
+            page = Page(tuple(await self._describe(records, flight)), next_after)
+        self._last = structs.replace(page, written=await self._written(page))
+        return self._last
+
+    async def _written(self, page: Page) -> tuple[bytes, ...] | None:
+        """Write what all requests for a page share; None if it is too much to be kept."""
+        # After a change, nearly all agents are those of the page before.
+        known = dict(zip(self._last.agents, self._last.written or (), strict=False))
+        written: list[bytes] = []
+        size = 0
+        for start in range(0, len(page.agents), ENTRIES_PER_TURN):
+            if start:
+                await asyncio.sleep(0)
+            some = page.agents[start : start + ENTRIES_PER_TURN]
+            heads = [known.get(listed) or listed.head for listed in some]
+            size += sum(map(len, heads))
+            if size > MAX_WRITTEN:
+                return None
+            written += heads
+        return tuple(written)
 
     async def _describe(self, records: Sequence[Record], flight: Flight) -> list[Listed]:
         """Describe agents as of now, in at most a few statements whatever their number."""
@@ -111,7 +152,6 @@ class Listings:
 
     def _described(self, record: Record, lister: Lister, flight: Flight) -> Listed:
         description = lister.describe(record)
-        head = msgspec.json.encode(description.info)[:-1]
-        listed = Listed(record.id, record.revision, head)
+        listed = Listed(self._derived.records.pool, description.info, record.revision)
         self._listed.set(f"listed:{record.id}", listed, tags=description.tags, since=flight)
         return listed

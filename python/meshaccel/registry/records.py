@@ -26,30 +26,42 @@ class DefinedTool(OfferedTool, frozen=True, kw_only=True, weakref=True, gc=True,
     """The tool as it was declared."""
 
 
-class Record:
-    """An agent at one revision: the JSON of ``Agent``, whose tools are their definitions."""
+class Kept:
+    """An object of a pool that stays there as long as this lives."""
 
-    __slots__ = ("_key", "_pool", "id", "revision", "tools")
+    __slots__ = ("_key", "_pool")
 
-    def __init__(
-        self, pool: MetadataPool, key: int, agent: Agent, tools: tuple[DefinedTool, ...]
-    ) -> None:
-        """Take over the reference that ``key`` stands for."""
+    def __init__(self, pool: MetadataPool, value: object) -> None:
+        """Intern ``value``, in time linear in its size without the views in it."""
         self._pool = pool
-        self._key = key
-        self.id = agent.record.id
-        self.revision = agent.revision
-        self.tools = tools
+        self._key = pool.intern(value)
 
     def __del__(self) -> None:
-        # Caches drop a record without knowing who else reads it: it goes with its last reader.
-        self._pool.release(self._key)
+        # Caches drop a value without knowing who else reads it: it goes with its last reader.
+        key = getattr(self, "_key", None)
+        if key is not None:  # or it was refused
+            self._pool.release(key)
 
     @property
     def view(self) -> MetadataView:
         """All of it, as the pool keeps it."""
         view: MetadataView = self._pool.get(self._key)
         return view
+
+
+class Record(Kept):
+    """An agent at one revision: the JSON of ``Agent``, whose tools are their definitions."""
+
+    __slots__ = ("id", "revision", "tools")
+
+    def __init__(self, pool: MetadataPool, bare: Agent, tools: tuple[DefinedTool, ...]) -> None:
+        """Make one of an agent without its tools, and of these."""
+        value = msgspec.to_builtins(bare)
+        value["record"]["tools"] = [tool.definition for tool in tools]
+        super().__init__(pool, value)
+        self.id = bare.record.id
+        self.revision = bare.revision
+        self.tools = tools
 
     @property
     def name(self) -> str:
@@ -86,7 +98,7 @@ class Records:
 
     def __init__(self) -> None:
         # No text is interned twice: definitions are told apart by digest before.
-        self._pool = MetadataPool(memo_bytes=0)
+        self.pool = MetadataPool(memo_bytes=0)
         self._tools: WeakValueDictionary[bytes, DefinedTool] = WeakValueDictionary()
 
     def known(self, digest: bytes) -> DefinedTool | None:
@@ -116,19 +128,16 @@ class Records:
 
     def stats(self) -> MetadataStats:
         """Return what the pool holds, and what it saves over a parsed copy per reference."""
-        return self._pool.stats()
+        return self.pool.stats()
 
     def _record(self, bare: Agent, tools: Iterable[DefinedTool]) -> Record:
-        tools = tuple(tools)
-        value = msgspec.to_builtins(bare)
-        value["record"]["tools"] = [tool.definition for tool in tools]
-        return Record(self._pool, self._pool.intern(value), bare, tools)
+        return Record(self.pool, bare, tuple(tools))
 
     def _compiled(self, text: str | bytes) -> DefinedTool:
-        key = self._pool.intern_json(text)
+        key = self.pool.intern_json(text)
         # A view keeps what it shows: the key is not needed.
-        view = self._pool.get(key)
-        self._pool.release(key)
+        view = self.pool.get(key)
+        self.pool.release(key)
         tool = _decode_summary(text)
         dependencies = tool.dependencies and tuple(
             _with_view(dependency, view["dependencies"][position])

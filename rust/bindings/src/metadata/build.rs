@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use meshaccel_core::intern::{Pool, Ref, Value};
 use meshaccel_core::tape::text::{Part, parts};
+use pyo3::PyClass;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
@@ -30,15 +31,24 @@ pub fn view<'py>(
         Value::Dict(..) => {
             let _quiet = Quiet::begin(py);
             let handle = Handle::new(shared, pool, value);
-            Ok(Bound::new(py, MetadataView::of(handle))?.into_any())
+            Ok(untracked(Bound::new(py, MetadataView::of(handle))?))
         }
         Value::List(_) => {
             let _quiet = Quiet::begin(py);
             let handle = Handle::new(shared, pool, value);
-            Ok(Bound::new(py, MetadataList::of(handle))?.into_any())
+            Ok(untracked(Bound::new(py, MetadataList::of(handle))?))
         }
         scalar => scalar_object(py, scalar),
     }
+}
+
+/// A view that the garbage collector does not look at: there may be hundreds of thousands, and a
+/// pass through them holds all threads.
+fn untracked<T: PyClass>(view: Bound<'_, T>) -> Bound<'_, PyAny> {
+    // SAFETY: the object is alive and the GIL is held. It refers to no Python object but its class,
+    // which the module keeps, so it is in no cycle. To untrack it again when it goes is allowed.
+    unsafe { ffi::PyObject_GC_UnTrack(view.as_ptr().cast()) };
+    view.into_any()
 }
 
 /// A list or dict that is being filled.
