@@ -114,7 +114,8 @@ class Fetching(Generic[V]):
             joined = [(fetch, fetch.join()) for fetch in fetches]
             if new:
                 Run(self._parts, new, source, wish, enough=0.0).start()
-            self._counters.joined += len(joined) - len(new)
+            ours = set(new)
+            self._counters.joined += len(joined) - len(ours)
             try:
                 outcomes = [await waiter for _, waiter in joined]
             finally:
@@ -122,7 +123,7 @@ class Fetching(Generic[V]):
                     fetch.leave(waiter)
             keys = []
             for fetch, outcome in zip(fetches, outcomes, strict=True):
-                if unfit(outcome, fetch, epoch, is_ours=fetch in new):
+                if unfit(outcome, fetch, epoch, is_ours=fetch in ours):
                     keys.append(fetch.key)
                 elif outcome.error is not None:
                     raise outcome.error.with_traceback(outcome.trace)

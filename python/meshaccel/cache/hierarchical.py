@@ -43,7 +43,8 @@ class HierarchicalCache(Generic[V]):
 
     Args:
         l1: The first level; None is none. The times to live of its own are not used, nor does
-            it matter whether other caches use it, if they have a ``namespace`` each.
+            it matter whether other caches use it, if they have a ``namespace`` each. Without a
+            second level it may also be changed directly, where nothing can be awaited.
         l2: The second level. It is closed with the cache.
         codec: What values are stored as in the second level; MessagePack if None.
         backplane: Tells of the invalidations of other nodes, from ``async with`` on. Without

@@ -151,7 +151,8 @@ class Run(Generic[V]):
             return
         for job, context in zip(jobs, contexts, strict=True):
             self._accept(job, context, values, version)
-        await self._write([job for job in jobs if job.entry is not None])
+        if writes := [job for job in jobs if job.entry is not None]:
+            await self._write(writes)
 
     async def _called(
         self, jobs: list[Job[V]], contexts: Sequence[FetchContext[V]]

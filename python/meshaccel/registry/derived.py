@@ -4,14 +4,16 @@ The tags of an entry name what it was derived from; a committed change drops exa
 entries that carry one of its tags. Losing an entry is always safe: the next reader derives it
 anew. Keeping a stale one never happens, not even when a change commits while an entry is
 being derived: see ``TagCache.flight``.
+
+Each kind of entry has a cache of its own, so that none crowds out another, and counts of its own.
+There is no second level: the database is as near as one would be.
 """
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from meshaccel.cache import Flight, TagCache
+from meshaccel.cache import CacheStats, FetchContext, HierarchicalCache, TagCache
 from meshaccel.db import candidates, listing
 from meshaccel.db.candidates import Offers
 from meshaccel.db.database import Database
@@ -20,6 +22,7 @@ from meshaccel.errors import UnknownAgentError
 from meshaccel.models import Candidate, ToolSummary
 from meshaccel.registry.changes import TOOLS, Change, agent_tag, capability_tag
 from meshaccel.registry.fleets import Fleet
+from meshaccel.registry.gathering import Gathering
 from meshaccel.registry.records import Record, Records
 from meshaccel.registry.resolution import demand_of
 from meshaccel.registry.telling import CurrentWiring
@@ -41,38 +44,49 @@ class Derived:
     def __init__(self, database: Database) -> None:
         self.records = Records()
         self._database = database
-        self._caches: list[TagCache[Any]] = []
-        self._agents: TagCache[Record] = self.cache(MAX_AGENTS)
-        self._offers: TagCache[Offers] = self.cache(MAX_CAPABILITIES)
-        self._everything: TagCache[tuple[Candidate, ...]] = self.cache(1)
-        self._wirings: TagCache[CurrentWiring] = self.cache(MAX_AGENTS)
-        # One reader at a time: of a crowd that misses the same entry, the first one fills it.
-        self._reading = asyncio.Lock()
+        self._caches: dict[str, TagCache[Any]] = {}
+        self._known: TagCache[Record] = self.cache("agent", MAX_AGENTS)
+        self._offered: TagCache[Offers] = self.cache("providers", MAX_CAPABILITIES)
+        self._wired: TagCache[CurrentWiring] = self.cache("wiring", MAX_AGENTS)
+        everything: TagCache[tuple[Candidate, ...]] = self.cache("tools", 1)
+        # The same entries, fetched once for all who want them.
+        self._agents = HierarchicalCache(self._known, old_entries=0)
+        self._offers = HierarchicalCache(self._offered, old_entries=0)
+        self._wirings = HierarchicalCache(self._wired, old_entries=0)
+        self._everything = HierarchicalCache(everything, old_entries=0)
+        # After a change or a start, many miss different entries in the same moment.
+        self._agent_reads = Gathering(self._read_agents)
+        self._offer_reads = Gathering(self._read_offers)
 
-    def cache(self, max_entries: int, *, max_bytes: int | None = None) -> TagCache[Any]:
+    def cache(self, kind: str, max_entries: int, *, max_bytes: int | None = None) -> TagCache[Any]:
         """Return a new cache whose entries the changes of the fleet drop by their tags."""
         cache: TagCache[Any] = TagCache(max_entries, max_bytes=max_bytes)
-        self._caches.append(cache)
+        self._caches[kind] = cache
         return cache
+
+    def stats(self) -> dict[str, CacheStats]:
+        """Return what each cache did, by the kind of its entries."""
+        return {kind: cache.stats() for kind, cache in self._caches.items()}
 
     def invalidate(self, changes: Iterable[Change]) -> None:
         """Drop everything that committed changes touch."""
         changes = list(changes)
         tags = [tag for change in changes for tag in change.tags()]
-        for cache in self._caches:
+        for cache in self._caches.values():
             cache.invalidate_by_tag(*tags)
         for change in changes:
             if change.record is not None:
-                self._keep(change.record, None)
+                record = change.record
+                self._known.set(f"agent:{record.id}", record, tags=[agent_tag(record.id)])
 
     def clear(self) -> None:
         """Drop everything: after a commit whose outcome is unknown."""
-        for cache in self._caches:
+        for cache in self._caches.values():
             cache.clear()
 
     def cached_wiring(self, agent_id: str) -> CurrentWiring | None:
         """Return an agent's wiring if it needs no reading."""
-        return self._wirings.get(f"wiring:{agent_id}")
+        return self._wired.get(f"wiring:{agent_id}")
 
     async def agent(self, agent_id: str) -> Record:
         """Return an agent.
@@ -80,38 +94,29 @@ class Derived:
         Raises:
             UnknownAgentError: it is not registered.
         """
-        record = self._agents.get(f"agent:{agent_id}")
-        if record is not None:
-            return record
-        found = await self._read_agents(
-            lambda conn: listing.some_agents(conn, [agent_id], self.records.read)
-        )
+        found = await self._some_agents([agent_id])
         if not found:
             raise UnknownAgentError(f"agent {agent_id} is not registered")
-        return found[0]
+        return found[agent_id]
 
     async def agents(self, query: AgentQuery) -> list[Record]:
         """Return the agents that match, in order of id, all as of one revision of the fleet."""
         matching = await self._database.read(lambda conn: listing.revisions(conn, query))
         known: dict[str, Record] = {}
         for number, (agent_id, revision) in enumerate(matching, 1):
-            record = self._agents.get(f"agent:{agent_id}")
+            record = self._known.get(f"agent:{agent_id}")
             if record is not None and record.revision == revision:
                 known[agent_id] = record
             if number % ENTRIES_PER_TURN == 0:
                 await asyncio.sleep(0)
         missing = [agent_id for agent_id, _ in matching if agent_id not in known]
-        if len(missing) <= len(known):
-            if missing:
-                read = await self._read_agents(
-                    lambda conn: listing.some_agents(conn, missing, self.records.read)
-                )
-                known |= {record.id: record for record in read}
+        if len(missing) <= min(len(known), ENTRIES_PER_TURN):
+            known |= await self._some_agents(missing)
             found = [known[agent_id] for agent_id, _ in matching if agent_id in known]
             if [(record.id, record.revision) for record in found] == matching:
                 return found
         # Most are not known, or some have changed since the first look.
-        return await self._read_agents(lambda conn: listing.agents(conn, query, self.records.read))
+        return await self._all_agents(query)
 
     async def wiring(self, agent_id: str) -> CurrentWiring:
         """Return what an agent is to be told now.
@@ -120,16 +125,14 @@ class Derived:
             UnknownAgentError: it is not registered.
             RegistrationRejectedError: the wiring is too large to be told.
         """
-        cached = self.cached_wiring(agent_id)
-        if cached is not None:
-            return cached
-        with self._wirings.flight() as flight:
+
+        async def resolve(context: FetchContext[CurrentWiring]) -> CurrentWiring:
             tools = (await self.agent(agent_id)).tools
             fleet = await self.fleet([tools])
-            current = CurrentWiring.of(fleet.resolver().resolve_agent(agent_id, tools))
-            tags = [agent_tag(agent_id), *fleet.tags()]
-            self._wirings.set(f"wiring:{agent_id}", current, tags=tags, since=flight)
-        return current
+            context.tags.update(fleet.tags())
+            return CurrentWiring.of(fleet.resolver().resolve_agent(agent_id, tools))
+
+        return await self._wirings.get(f"wiring:{agent_id}", resolve, tags=[agent_tag(agent_id)])
 
     async def fleet(self, agents: Iterable[Iterable[ToolSummary]]) -> Fleet:
         """Read all that these agents' tools choose from and require, level by level."""
@@ -143,62 +146,78 @@ class Derived:
                 await asyncio.sleep(0)
         offers: dict[str, Offers] = {}
         while wanted:
-            level = await self._read_offers(wanted)
+            level = await self._some_offers(wanted)
             offers |= level
             wanted = set().union(*(found.required for found in level.values())) - offers.keys()
-        everything = await self._read_everything() if all_tools else ()
+        everything = await self._all_offers() if all_tools else ()
         return Fleet(offers, everything, all_tools)
 
-    async def _read_agents(
-        self, work: Callable[[sqlite3.Connection], list[Record]]
-    ) -> list[Record]:
-        with self._agents.flight() as flight:
-            found = await self._database.read(work)
+    async def _some_agents(self, ids: Iterable[str]) -> dict[str, Record]:
+        """Return those of a few agents that are registered."""
+        found = await self._agents.get_many(
+            [f"agent:{agent_id}" for agent_id in ids],
+            self._agent_reads.read,
+            # The key of an agent is the tag of what is derived from it.
+            tags_of=lambda key, _: [key],
+        )
+        return {record.id: record for record in found.values()}
+
+    async def _read_agents(self, keys: Sequence[str]) -> dict[str, Record]:
+        ids = [key.removeprefix("agent:") for key in keys]
+        found = await self._database.read(
+            lambda conn: listing.some_agents(conn, ids, self.records.read)
+        )
+        return {f"agent:{record.id}": record for record in found}
+
+    async def _all_agents(self, query: AgentQuery) -> list[Record]:
+        """Return those that match. Who they are is known only when they have been read."""
+        with self._known.flight() as flight:
+            found = await self._database.read(
+                lambda conn: listing.agents(conn, query, self.records.read)
+            )
             for number, record in enumerate(found, 1):
-                self._keep(record, flight)
+                tags = [agent_tag(record.id)]
+                self._known.set(f"agent:{record.id}", record, tags=tags, since=flight)
                 if number % ENTRIES_PER_TURN == 0:
                     await asyncio.sleep(0)
         return found
 
-    def _keep(self, record: Record, flight: Flight | None) -> None:
-        tags = [agent_tag(record.id)]
-        self._agents.set(f"agent:{record.id}", record, tags=tags, since=flight)
+    async def _some_offers(self, names: Iterable[str]) -> dict[str, Offers]:
+        """Return the offers of each named capability."""
+        keys = [f"providers:{name}" for name in names]
+        if len(keys) > ENTRIES_PER_TURN:
+            missing = [key for key in keys if key not in self._offered]
+            if len(missing) > ENTRIES_PER_TURN:
+                await self._load_offers(missing)
+        found = await self._offers.get_many(
+            keys, self._offer_reads.read, tags_of=lambda key, _: [capability_tag(_name(key))]
+        )
+        return {_name(key): offers for key, offers in found.items()}
 
-    async def _read_offers(self, names: Collection[str]) -> dict[str, Offers]:
-        found, missing = self._cached_offers(names)
-        if not missing:
-            return found
-        async with self._reading:
-            found, missing = self._cached_offers(names)
-            if missing:
-                with self._offers.flight() as flight:
-                    read = await self._database.read(
-                        lambda conn: candidates.offers(conn, missing, self.records.tool)
-                    )
-                    for name, offers in read.items():
-                        tags = [capability_tag(name)]
-                        self._offers.set(f"providers:{name}", offers, tags=tags, since=flight)
-                found |= read
-        return found
+    async def _load_offers(self, keys: Sequence[str]) -> None:
+        """Read very many at once: ``get_many`` would store them all in one turn."""
+        with self._offered.flight() as flight:
+            found = await self._read_offers(keys)
+            for number, (key, offers) in enumerate(found.items(), 1):
+                self._offered.set(key, offers, tags=[capability_tag(_name(key))], since=flight)
+                if number % ENTRIES_PER_TURN == 0:
+                    await asyncio.sleep(0)
 
-    def _cached_offers(self, names: Iterable[str]) -> tuple[dict[str, Offers], list[str]]:
-        found: dict[str, Offers] = {}
-        missing: list[str] = []
-        for name in names:
-            offers = self._offers.get(f"providers:{name}")
-            if offers is None:
-                missing.append(name)
-            else:
-                found[name] = offers
-        return found, missing
+    async def _read_offers(self, keys: Sequence[str]) -> dict[str, Offers]:
+        names = [_name(key) for key in keys]
+        found = await self._database.read(
+            lambda conn: candidates.offers(conn, names, self.records.tool)
+        )
+        return {f"providers:{name}": offers for name, offers in found.items()}
 
-    async def _read_everything(self) -> tuple[Candidate, ...]:
-        async with self._reading:
-            everything = self._everything.get(TOOLS)
-            if everything is None:
-                with self._everything.flight() as flight:
-                    everything = await self._database.read(
-                        lambda conn: candidates.every_offer(conn, self.records.tool)
-                    )
-                    self._everything.set(TOOLS, everything, tags=[TOOLS], since=flight)
-        return everything
+    async def _all_offers(self) -> tuple[Candidate, ...]:
+        async def read() -> tuple[Candidate, ...]:
+            return await self._database.read(
+                lambda conn: candidates.every_offer(conn, self.records.tool)
+            )
+
+        return await self._everything.get(TOOLS, read, tags=[TOOLS])
+
+
+def _name(key: str) -> str:
+    return key.removeprefix("providers:")

@@ -67,8 +67,8 @@ class Listings:
     def __init__(self, derived: Derived, sessions: Sessions) -> None:
         self._derived = derived
         self._sessions = sessions
-        self._listed: TagCache[Listed] = derived.cache(MAX_AGENTS)
-        self._pages: TagCache[Page] = derived.cache(MAX_PAGES, max_bytes=MAX_WRITTEN)
+        self._listed: TagCache[Listed] = derived.cache("listed", MAX_AGENTS)
+        self._pages: TagCache[Page] = derived.cache("list", MAX_PAGES, max_bytes=MAX_WRITTEN)
         self._last = Page((), None, ())
         self._reading = asyncio.Lock()
 

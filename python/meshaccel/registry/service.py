@@ -262,10 +262,11 @@ class AgentRegistry:
         return await self._database.read(agents.revision)
 
     def stats(self) -> RegistryStats:
-        """Return what memory holds and what the connections did."""
+        """Return what memory holds, how often it had the answer, and what the connections did."""
         return RegistryStats(
             agents=len(self._sessions),
             metadata=self._derived.records.stats(),
+            caches=self._derived.stats(),
             database=self._database.stats(),
         )
 
