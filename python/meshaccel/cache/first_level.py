@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from meshaccel._native import TagCache
-from meshaccel.cache.policy import Policy
+from meshaccel.cache.policy import CachePolicy
 
 V = TypeVar("V")
 
@@ -31,12 +31,12 @@ class Kept(Generic[V]):
         """Whether it may be served as if it were new."""
         return not self.expired and now < self.trusted_until
 
-    def stale(self, policy: Policy, now: float) -> bool:
+    def stale(self, policy: CachePolicy, now: float) -> bool:
         """Whether it may be served while a new one is fetched."""
         span = policy.stale_while_revalidate
         return span > 0 and not self.expired and now < self.fresh_until + span
 
-    def spare(self, policy: Policy, now: float) -> bool:
+    def spare(self, policy: CachePolicy, now: float) -> bool:
         """Whether it may take the place of an error."""
         return policy.fail_safe > 0 and now < self.fresh_until + policy.fail_safe
 

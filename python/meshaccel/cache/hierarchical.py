@@ -2,7 +2,7 @@
 
 ::
 
-    cache = HierarchicalCache[Page](TagCache(10_000), policy=Policy(ttl=60, fail_safe=3600))
+    cache = HierarchicalCache[Page](TagCache(10_000), policy=CachePolicy(ttl=60, fail_safe=3600))
     page = await cache.get("page:1", lambda: read_page(1), tags=["agent:a"])
     ...
     await cache.invalidate_by_tag("agent:a")
@@ -22,7 +22,7 @@ from meshaccel.cache.fetching import BulkFetcher, Fetching, bulk, single
 from meshaccel.cache.level2 import Backplane, Codec, Level2
 from meshaccel.cache.miss import MISS
 from meshaccel.cache.parts import Parts
-from meshaccel.cache.policy import Policy
+from meshaccel.cache.policy import CachePolicy
 from meshaccel.cache.second_level import ErrorHook
 from meshaccel.clock import Clock, SystemClock
 from meshaccel.errors import CacheOptionError
@@ -30,7 +30,7 @@ from meshaccel.errors import CacheOptionError
 V = TypeVar("V")
 D = TypeVar("D")
 
-_DEFAULT = Policy()
+_DEFAULT = CachePolicy()
 
 
 class HierarchicalCache(Generic[V]):
@@ -72,7 +72,7 @@ class HierarchicalCache(Generic[V]):
         codec: Codec | None = None,
         backplane: Backplane | None = None,
         namespace: str = "",
-        policy: Policy = _DEFAULT,
+        policy: CachePolicy = _DEFAULT,
         copy: Callable[[V], V] | None = None,
         freeze: Callable[[V], V] | None = None,
         old_entries: int = 10_000,
@@ -97,7 +97,7 @@ class HierarchicalCache(Generic[V]):
         self._set_up(parts, policy, f"{namespace}:" if namespace else "", frozenset())
 
     def _set_up(
-        self, parts: Parts[V], policy: Policy, prefix: str, parents: frozenset[str]
+        self, parts: Parts[V], policy: CachePolicy, prefix: str, parents: frozenset[str]
     ) -> None:
         self._parts = parts
         self._policy = policy
@@ -111,7 +111,7 @@ class HierarchicalCache(Generic[V]):
             missed: Callable[..., Awaitable[V]] = self._get_slowly  # type: ignore[assignment]
             vars(self)["get"] = parts.first.fresh.reader(missed)
 
-    def namespace(self, name: str, policy: Policy | None = None) -> "HierarchicalCache[V]":
+    def namespace(self, name: str, policy: CachePolicy | None = None) -> "HierarchicalCache[V]":
         """Return a cache of its own within this one: other keys, same levels, same tags."""
         cache = HierarchicalCache.__new__(type(self))
         cache._set_up(  # noqa: SLF001 - it is one of us

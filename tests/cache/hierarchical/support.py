@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 
 import msgspec
 
-from meshaccel.cache import HierarchicalCache, Policy, TagCache
+from meshaccel.cache import CachePolicy, HierarchicalCache, TagCache
 from meshaccel.cache.level2 import (
     BackplaneListener,
     Invalidation,
@@ -311,10 +311,10 @@ class Origin:
 def make(
     l2: Level2 | None = None, clock: FakeClock | None = None, **options: Any
 ) -> HierarchicalCache[Any]:
-    """Return a cache with a first level on the same clock; ``Policy`` options go to it."""
+    """Return a cache with a first level on the same clock; ``CachePolicy`` options go to it."""
     clock = clock or FakeClock()
-    fields = {name: options.pop(name) for name in list(options) if hasattr(Policy, name)}
-    policy = Policy(**{"ttl": 60.0, **fields})
+    fields = {name: options.pop(name) for name in list(options) if hasattr(CachePolicy, name)}
+    policy = CachePolicy(**{"ttl": 60.0, **fields})
     l1 = TagCache[Any](1000, clock=clock.monotonic)
     return HierarchicalCache(l1, l2, clock=clock, policy=policy, **options)
 
