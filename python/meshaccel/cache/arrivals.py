@@ -77,7 +77,7 @@ class Arrivals(Generic[V]):
             CacheOptionError: The function gave a time to live that is none.
         """
         tags, ttl = context.told()
-        tags |= fetch.tags
+        tags |= fetch.asked
         fetch.tags = tags
         if not ttl:
             outdated = fetch.guard.outdated(tags, fetch.key)

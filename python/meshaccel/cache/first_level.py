@@ -149,8 +149,12 @@ class FirstLevel(Generic[V]):
     def fail(
         self, key: str, error: Exception, tags: Iterable[str], guard: Guard, ttl: float
     ) -> None:
-        """Remember an error."""
-        self.old.set(key, Failed(error), tags, ttl=ttl, since=guard.old)
+        """Remember an error, unless it is outdated."""
+        failed = Failed(error)
+        # In this order: whoever expires a tag meanwhile finds it there, or outdates the guard.
+        self.old.set(key, failed, tags, ttl=ttl, since=guard.old)
+        if guard.outdated(tags, key) and self.old.get(key) is failed:
+            self.old.delete(key)
 
     def invalidate(self, tags: Iterable[str]) -> int:
         """Drop values by tag, and outdate what is under way; return how many were served."""
@@ -167,6 +171,8 @@ class FirstLevel(Generic[V]):
                 kept = self.old.get(key)
                 if isinstance(kept, Kept):
                     kept.expired = True
+                elif kept is not None:  # fail-safe has no use for an error
+                    self.old.delete(key)
         return count
 
     def delete(self, keys: Iterable[str]) -> None:
