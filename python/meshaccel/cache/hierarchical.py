@@ -44,7 +44,8 @@ class HierarchicalCache(Generic[V]):
     Args:
         l1: The first level; None is none. The times to live of its own are not used, nor does
             it matter whether other caches use it, if they have a ``namespace`` each.
-        l2: The second level. It is closed with the cache.
+        l2: The second level; wrapped in a ``ResilientL2`` if it is none. It is closed with the
+            cache.
         codec: What values are stored as in the second level; MessagePack if None.
         backplane: Tells of the invalidations of other nodes, from ``async with`` on. Without
             one, they are noticed when a value has been in the first level for ``l1_ttl``.

@@ -19,7 +19,9 @@ from meshaccel.cache.level2 import (
     Version,
     Wanted,
 )
+from meshaccel.cache.resilient_l2 import ResilientL2
 from meshaccel.errors import SecondLevelError
+from meshaccel.resilience import ONCE, ErrorHandlingMiddleware
 
 P = ParamSpec("P")
 
@@ -316,6 +318,9 @@ def make(
     fields = {name: options.pop(name) for name in list(options) if hasattr(CachePolicy, name)}
     policy = CachePolicy(**{"ttl": 60.0, **fields})
     l1 = TagCache[Any](1000, clock=clock.monotonic)
+    if l2 is not None:  # without a breaker: it is the test that says when the store fails
+        errors = ErrorHandlingMiddleware(default=ONCE)
+        l2 = ResilientL2(l2, errors=errors)
     return HierarchicalCache(l1, l2, clock=clock, policy=policy, **options)
 
 
