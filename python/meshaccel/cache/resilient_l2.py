@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import random
-import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from types import TracebackType
@@ -14,11 +13,11 @@ from meshaccel.cache.level2 import UNKNOWN, Level2, Reading, StoredEntry, Versio
 from meshaccel.cache.pending import Pending
 from meshaccel.errors import CacheNameError, CacheOptionError, ResilienceError, SecondLevelError
 from meshaccel.resilience import (
+    ONCE,
     Breaker,
     CircuitBreaker,
     ErrorHandlingMiddleware,
     OperationStats,
-    RetryPolicy,
 )
 
 T = TypeVar("T")
@@ -69,7 +68,7 @@ class ResilientL2:
         breaker: when to leave the store alone; by default for half a second, after three tenths of
             the calls of the last 10 s have failed, if there were five.
         errors: error handling that knows the operations ``cache.l2.read`` and ``cache.l2.write``,
-            for which ``timeout`` and ``breaker`` are not used then; one of its own if None.
+            and ``breaker`` is not used then; one of its own if None.
         max_pending: how many keys and tags are remembered. Beyond that the whole store is to be
             cleared.
 
@@ -91,10 +90,9 @@ class ResilientL2:
         if max_pending < 1:
             raise CacheOptionError("max_pending", "at least 1", max_pending)
         self._l2 = l2
-        self._errors = _handling(timeout, breaker) if errors is None else errors
+        self._timeout = timeout
+        self._errors = _handling(breaker) if errors is None else errors
         self._max_pending = max_pending
-        self._lock = threading.Lock()
-        """Held while the two below change; nothing runs meanwhile that is not ours."""
         self._pending = Pending(max_pending)
         self._told = Pending(max_pending)
         """What is being told."""
@@ -193,13 +191,19 @@ class ResilientL2:
             return await self._tell(make)
         except BaseException:
             # Also if the caller was cancelled: whether it happened is not known.
-            with self._lock:
-                overflow = self._pending.add(keys=keys, tags=tags, expired=expired, cleared=cleared)
-            if overflow:
-                self._overflows += 1
-                log.warning("more than %d invalidations are pending", self._max_pending)
+            self._remember(keys=keys, tags=tags, expired=expired, cleared=cleared)
             self._see_to_it()
             raise
+
+    def _remember(self, **what: Any) -> None:
+        while True:
+            pending = self._pending
+            if pending.add(**what):
+                self._overflows += 1
+                log.warning("more than %d invalidations are pending", self._max_pending)
+            # In another thread they may just have begun to be told, without this.
+            if pending is self._pending:
+                return
 
     async def _tell(self, make: Callable[[], Awaitable[Version]]) -> Version:
         version = await self._call(WRITE, make)
@@ -209,9 +213,14 @@ class ResilientL2:
 
     async def _call(self, operation: str, make: Callable[..., Awaitable[T]], *given: Any) -> T:
         try:
-            return await self._errors.run(operation, make, *given)
+            return await self._errors.run(operation, self._in_time, make, given)
         except (ResilienceError, TimeoutError) as error:
             raise SecondLevelError(f"{type(error).__name__}: {error}") from error
+
+    async def _in_time(self, make: Callable[..., Awaitable[T]], given: Sequence[Any]) -> T:
+        # Here it costs half of what it does as a limit of the policy.
+        async with asyncio.timeout(self._timeout):
+            return await make(*given)
 
     @property
     def _is_behind(self) -> bool:
@@ -240,20 +249,17 @@ class ResilientL2:
         return task.get_loop().is_running() and self._process == os.getpid()
 
     async def _replay(self) -> None:
-        with self._lock:
-            self._pending.merge(self._told)  # of a loop that has stopped
-            told = self._told = self._pending
-            self._pending = Pending(self._max_pending)
+        self._pending.merge(self._told)  # of a loop that has stopped
+        told = self._told = self._pending
+        self._pending = Pending(self._max_pending)
         try:
             await told.replay(self._l2, self._tell)
         except BaseException:
-            with self._lock:
-                self._pending.merge(told)
+            self._pending.merge(told)
             raise
         finally:
-            with self._lock:
-                if self._told is told:
-                    self._told = Pending(self._max_pending)
+            if self._told is told:
+                self._told = Pending(self._max_pending)
             if self._replaying is asyncio.current_task():
                 self._replaying = None
         self._replayed += 1
@@ -275,15 +281,14 @@ class ResilientL2:
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
-def _handling(timeout: float, breaker: Breaker | None) -> ErrorHandlingMiddleware:
+def _handling(breaker: Breaker | None) -> ErrorHandlingMiddleware:
     if breaker is None:
         breaker = CircuitBreaker(
             failure_rate=0.3, min_calls=5, window_s=10.0, open_s=0.5, name="the second level"
         )
     errors = ErrorHandlingMiddleware()
-    once = RetryPolicy(attempts=1, deadline_s=None, attempt_timeout_s=timeout)
     for operation in (READ, WRITE):
-        errors.policy(operation, once, breaker=breaker)
+        errors.policy(operation, ONCE, breaker=breaker)
     return errors
 
 
