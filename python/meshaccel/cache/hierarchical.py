@@ -16,7 +16,7 @@ from meshaccel.cache.arrivals import Wish
 from meshaccel.cache.cached import Decorator, Key, Tags, decorator
 from meshaccel.cache.changes import Changes
 from meshaccel.cache.codec import MsgpackCodec
-from meshaccel.cache.context import Fetcher, exact_tags
+from meshaccel.cache.context import Fetcher, distinct_keys, exact_tags
 from meshaccel.cache.counters import HierarchicalStats
 from meshaccel.cache.fetching import BulkFetcher, Fetching, bulk, single
 from meshaccel.cache.level2 import Backplane, Codec, Level2
@@ -242,7 +242,7 @@ class HierarchicalCache(Generic[V]):
             CacheNameError: A key or a tag is not exactly a str.
             Exception: What ``fetch_many`` raises, if it is needed for one key at least.
         """
-        wanted = list(dict.fromkeys(keys))
+        wanted = distinct_keys(keys)
         found = {key: self._peek(key, MISS) for key in wanted}
         missing = [self._prefix + key for key, value in found.items() if value is MISS]
         if missing:
@@ -269,7 +269,7 @@ class HierarchicalCache(Generic[V]):
         """
         if batch < 1:
             raise CacheOptionError("batch", "at least 1", batch)
-        wanted, tags = list(dict.fromkeys(keys)), tuple(tags)
+        wanted, tags = distinct_keys(keys), tuple(tags)
         count = 0
         for start in range(0, len(wanted), batch):
             part = wanted[start : start + batch]

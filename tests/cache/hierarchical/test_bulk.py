@@ -14,6 +14,8 @@ from tests.cache.hierarchical.support import (
     make,
 )
 
+from meshaccel.errors import CacheNameError
+
 
 class Bulk:
     """Fetches several values; counts, waits and fails as it is told."""
@@ -184,3 +186,11 @@ async def test_hundred_reads_at_once_need_no_hundred_commands_one_after_the_othe
     assert len(l2.waiting) == 100
     await l2.open()
     assert await asyncio.gather(*reads) == [1] * 100
+
+
+@asynchronous
+async def test_one_str_is_no_collection_of_keys() -> None:
+    cache = make()
+    for call in (cache.get_many("key"), cache.warm_up("key")):
+        with pytest.raises(CacheNameError, match="keys"):
+            await call

@@ -18,7 +18,7 @@ from meshaccel.cache.redis_l2 import RedisL2
 from meshaccel.cache.resilient_l2 import READ, WRITE, ResilientL2
 from meshaccel.cache.sqlite_l2 import SqliteL2
 from meshaccel.errors import CacheNameError, CacheOptionError, SecondLevelError
-from meshaccel.resilience import CircuitBreaker
+from meshaccel.resilience import ONCE, CircuitBreaker, ErrorHandlingMiddleware, RetryPolicy
 
 Change = Callable[[Level2], Awaitable[Version]]
 
@@ -359,3 +359,23 @@ def test_a_loop_that_stopped_in_the_midst_holds_nobody_up() -> None:
         task.cancel()
     stopped.run_until_complete(asyncio.gather(*readings, return_exceptions=True))
     stopped.close()
+
+
+def test_the_deadline_of_a_caller_does_not_concern_what_is_pending() -> None:
+    """Others wait for the same; the caller's own read is too late."""
+    store, now = Unreliable(MemoryL2()), [0.0]
+    errors = ErrorHandlingMiddleware(default=ONCE, clock=lambda: now[0])
+    errors.policy("answer", RetryPolicy(attempts=1, deadline_s=1))
+    l2 = ResilientL2(store, errors=errors)
+
+    async def answer() -> None:
+        store.away = True
+        with pytest.raises(SecondLevelError):
+            await l2.invalidate(["a"])
+        store.away = False
+        now[0] = 2.0
+        with pytest.raises(SecondLevelError, match="DeadlineExceededError"):
+            await payload(l2, "k")
+        assert l2.stats().pending == 0
+
+    asyncio.run(errors.run("answer", answer))
