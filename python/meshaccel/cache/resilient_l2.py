@@ -65,8 +65,8 @@ class ResilientL2:
     Args:
         l2: the store. It is closed with this.
         timeout: seconds for each call.
-        breaker: when to leave the store alone; by default for half a second, after three tenths of
-            the calls of the last 10 s have failed, if there were five.
+        breaker: when to leave the store alone; by default for half a second, after half of the
+            calls of the last 3 s have failed, if there were three.
         errors: error handling that knows the operations ``cache.l2.read`` and ``cache.l2.write``,
             and ``breaker`` is not used then; one of its own if None.
         max_pending: how many keys and tags are remembered. Beyond that the whole store is to be
@@ -283,8 +283,9 @@ class ResilientL2:
 
 def _handling(breaker: Breaker | None) -> ErrorHandlingMiddleware:
     if breaker is None:
+        # A short window: each call waits for its timeout until what went well before is out of it.
         breaker = CircuitBreaker(
-            failure_rate=0.3, min_calls=5, window_s=10.0, open_s=0.5, name="the second level"
+            failure_rate=0.5, min_calls=3, window_s=3.0, open_s=0.5, name="the second level"
         )
     errors = ErrorHandlingMiddleware()
     for operation in (READ, WRITE):

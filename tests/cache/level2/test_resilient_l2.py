@@ -266,7 +266,7 @@ def test_a_real_server_in_trouble(trouble: str) -> None:
     begin, end = TROUBLES[trouble]
 
     async def run(server: Valkey) -> None:
-        breaker = CircuitBreaker(min_calls=2, open_s=0.3)
+        breaker = CircuitBreaker(min_calls=2, window_s=0.5, open_s=0.2)
         async with ResilientL2(
             RedisL2(server.url, timeout=0.2), timeout=0.5, breaker=breaker
         ) as l2:

@@ -35,7 +35,7 @@ class Node:
     def __init__(self, proxy: FaultProxy, namespace: str) -> None:
         self.proxy = proxy
         self.store = RedisL2(f"redis://127.0.0.1:{proxy.port}", namespace=namespace, timeout=0.1)
-        breaker = CircuitBreaker(min_calls=2, open_s=0.01)
+        breaker = CircuitBreaker(min_calls=2, window_s=0.5, open_s=0.02)
         self.l2 = ResilientL2(self.store, timeout=0.2, breaker=breaker)
         self.backplane = RedisBackplane(self.store, heartbeat=0.2)
         self.cache = HierarchicalCache[int](
