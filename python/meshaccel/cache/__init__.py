@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from meshaccel.cache.context import FetchContext
     from meshaccel.cache.counters import HierarchicalStats
     from meshaccel.cache.hierarchical import HierarchicalCache
-    from meshaccel.cache.policy import Policy
+    from meshaccel.cache.policy import CachePolicy
 
 __all__ = [
     "MISS",
+    "CachePolicy",
     "CacheStats",
     "FetchContext",
     "Flight",
     "HierarchicalCache",
     "HierarchicalStats",
     "Miss",
-    "Policy",
     "TagCache",
 ]
 
@@ -44,7 +44,7 @@ _HOMES = {
     "FetchContext": "context",
     "HierarchicalCache": "hierarchical",
     "HierarchicalStats": "counters",
-    "Policy": "policy",
+    "CachePolicy": "policy",
 }
 
 

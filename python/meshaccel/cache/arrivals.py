@@ -9,7 +9,7 @@ from meshaccel.cache.counters import Counters
 from meshaccel.cache.fetches import Fetch, Outcome
 from meshaccel.cache.first_level import FirstLevel, Guard, Kept
 from meshaccel.cache.level2 import UNKNOWN, StoredEntry, Version
-from meshaccel.cache.policy import Policy
+from meshaccel.cache.policy import CachePolicy
 from meshaccel.cache.second_level import SecondLevel
 from meshaccel.clock import Clock
 
@@ -20,7 +20,7 @@ V = TypeVar("V")
 class Wish:
     """What a caller says of the value it wants."""
 
-    policy: Policy
+    policy: CachePolicy
     tags: frozenset[str]
     ttl: float
 
@@ -77,7 +77,7 @@ class Arrivals(Generic[V]):
             CacheOptionError: The function gave a time to live that is none.
         """
         tags, ttl = context.told()
-        tags |= fetch.tags
+        tags |= fetch.asked
         fetch.tags = tags
         if not ttl:
             outdated = fetch.guard.outdated(tags, fetch.key)
@@ -126,7 +126,7 @@ class Arrivals(Generic[V]):
         )
 
     def _kept(
-        self, value: V, tags: frozenset[str], ttl: float, policy: Policy, validator: str | None
+        self, value: V, tags: frozenset[str], ttl: float, policy: CachePolicy, validator: str | None
     ) -> Kept[V]:
         if self._freeze is not None:
             value = self._freeze(value)
@@ -134,7 +134,9 @@ class Arrivals(Generic[V]):
         trusted = min(ttl, policy.l1_ttl, self._trust())
         return Kept(value, tags, now + trusted, now + ttl, validator)
 
-    def _store(self, key: str, kept: Kept[V], guard: Guard, *, keep: float, policy: Policy) -> bool:
+    def _store(
+        self, key: str, kept: Kept[V], guard: Guard, *, keep: float, policy: CachePolicy
+    ) -> bool:
         eager = 1.0 if policy.eager is None else policy.eager
         return self._first.store(key, kept, guard, keep=keep, eager=eager)
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from meshaccel.cache.level2 import Reading, Wanted
+from meshaccel.errors import SecondLevelError
 
 MAX_KEYS: Final = 512
 """Keys per trip: the server does nothing else meanwhile."""
@@ -77,10 +78,8 @@ class BatchingReader:
         except BaseException as error:
             for _, future in together:
                 if not future.done():
-                    if isinstance(error, asyncio.CancelledError):
-                        future.cancel()
-                    else:
-                        future.set_exception(error)
+                    closed = isinstance(error, asyncio.CancelledError)  # those who wait were not
+                    future.set_exception(SecondLevelError("closed") if closed else error)
             if not isinstance(error, Exception):
                 raise
             return

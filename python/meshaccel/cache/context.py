@@ -118,3 +118,14 @@ def exact_tags(tags: Iterable[str]) -> frozenset[str]:
         if type(tag) is not str:
             raise CacheNameError("tag", type(tag).__name__)
     return exact
+
+
+def distinct_keys(keys: Iterable[str]) -> list[str]:
+    """Return keys in their order, each once.
+
+    Raises:
+        CacheNameError: A str is given in place of a collection: its letters are not meant.
+    """
+    if isinstance(keys, str):
+        raise CacheNameError("keys", "one str in place of a collection")
+    return list(dict.fromkeys(keys))

@@ -44,15 +44,18 @@ class Fetch(Generic[V]):
     """
 
     __slots__ = (
-        "_outcome", "_process", "_waiters", "abandoned", "guard", "in_background", "key", "loop",
-        "stop", "tags",
+        "_outcome", "_process", "_waiters", "abandoned", "asked", "guard", "in_background", "key",
+        "loop", "stop", "tags",
     )  # fmt: skip
 
     def __init__(
         self, key: str, tags: frozenset[str], guard: Guard, *, in_background: bool = False
     ) -> None:
         self.key = key
+        self.asked = tags
+        """What its first caller said; others who join say no more than that."""
         self.tags = tags
+        """What is known of the value that is going to be its outcome, as far as it goes."""
         self.guard = guard
         self.in_background = in_background
         self.loop = asyncio.get_running_loop()
@@ -68,7 +71,7 @@ class Fetch(Generic[V]):
         """Whether someone who comes now, and knows of these tags, may share its outcome."""
         return (
             not self.abandoned
-            and tags <= self.tags
+            and tags <= self.asked
             # What was invalidated before this caller came must not reach it.
             and not self.guard.outdated(self.tags, self.key)
             # A loop that has stopped, or was left behind by a fork, may never go on.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from meshaccel._native import TagCache
-from meshaccel.cache.policy import Policy
+from meshaccel.cache.policy import CachePolicy
 
 V = TypeVar("V")
 
@@ -31,12 +31,12 @@ class Kept(Generic[V]):
         """Whether it may be served as if it were new."""
         return not self.expired and now < self.trusted_until
 
-    def stale(self, policy: Policy, now: float) -> bool:
+    def stale(self, policy: CachePolicy, now: float) -> bool:
         """Whether it may be served while a new one is fetched."""
         span = policy.stale_while_revalidate
         return span > 0 and not self.expired and now < self.fresh_until + span
 
-    def spare(self, policy: Policy, now: float) -> bool:
+    def spare(self, policy: CachePolicy, now: float) -> bool:
         """Whether it may take the place of an error."""
         return policy.fail_safe > 0 and now < self.fresh_until + policy.fail_safe
 
@@ -149,8 +149,12 @@ class FirstLevel(Generic[V]):
     def fail(
         self, key: str, error: Exception, tags: Iterable[str], guard: Guard, ttl: float
     ) -> None:
-        """Remember an error."""
-        self.old.set(key, Failed(error), tags, ttl=ttl, since=guard.old)
+        """Remember an error, unless it is outdated."""
+        failed = Failed(error)
+        # In this order: whoever expires a tag meanwhile finds it there, or outdates the guard.
+        self.old.set(key, failed, tags, ttl=ttl, since=guard.old)
+        if guard.outdated(tags, key) and self.old.get(key) is failed:
+            self.old.delete(key)
 
     def invalidate(self, tags: Iterable[str]) -> int:
         """Drop values by tag, and outdate what is under way; return how many were served."""
@@ -167,6 +171,8 @@ class FirstLevel(Generic[V]):
                 kept = self.old.get(key)
                 if isinstance(kept, Kept):
                     kept.expired = True
+                elif kept is not None:  # fail-safe has no use for an error
+                    self.old.delete(key)
         return count
 
     def delete(self, keys: Iterable[str]) -> None:

@@ -2,7 +2,7 @@
 
 ::
 
-    cache = HierarchicalCache[Page](TagCache(10_000), policy=Policy(ttl=60, fail_safe=3600))
+    cache = HierarchicalCache[Page](TagCache(10_000), policy=CachePolicy(ttl=60, fail_safe=3600))
     page = await cache.get("page:1", lambda: read_page(1), tags=["agent:a"])
     ...
     await cache.invalidate_by_tag("agent:a")
@@ -16,13 +16,13 @@ from meshaccel.cache.arrivals import Wish
 from meshaccel.cache.cached import Decorator, Key, Tags, decorator
 from meshaccel.cache.changes import Changes
 from meshaccel.cache.codec import MsgpackCodec
-from meshaccel.cache.context import Fetcher, exact_tags
+from meshaccel.cache.context import Fetcher, distinct_keys, exact_tags
 from meshaccel.cache.counters import HierarchicalStats
 from meshaccel.cache.fetching import BulkFetcher, Fetching, bulk, single
 from meshaccel.cache.level2 import Backplane, Codec, Level2
 from meshaccel.cache.miss import MISS
 from meshaccel.cache.parts import Parts
-from meshaccel.cache.policy import Policy
+from meshaccel.cache.policy import CachePolicy
 from meshaccel.cache.second_level import ErrorHook
 from meshaccel.clock import Clock, SystemClock
 from meshaccel.errors import CacheOptionError
@@ -30,7 +30,7 @@ from meshaccel.errors import CacheOptionError
 V = TypeVar("V")
 D = TypeVar("D")
 
-_DEFAULT = Policy()
+_DEFAULT = CachePolicy()
 
 
 class HierarchicalCache(Generic[V]):
@@ -45,7 +45,8 @@ class HierarchicalCache(Generic[V]):
         l1: The first level; None is none. The times to live of its own are not used, nor does
             it matter whether other caches use it, if they have a ``namespace`` each. Without a
             second level it may also be changed directly, where nothing can be awaited.
-        l2: The second level. It is closed with the cache.
+        l2: The second level; wrapped in a ``ResilientL2`` if it is none. It is closed with the
+            cache.
         codec: What values are stored as in the second level; MessagePack if None.
         backplane: Tells of the invalidations of other nodes, from ``async with`` on. Without
             one, they are noticed when a value has been in the first level for ``l1_ttl``.
@@ -73,7 +74,7 @@ class HierarchicalCache(Generic[V]):
         codec: Codec | None = None,
         backplane: Backplane | None = None,
         namespace: str = "",
-        policy: Policy = _DEFAULT,
+        policy: CachePolicy = _DEFAULT,
         copy: Callable[[V], V] | None = None,
         freeze: Callable[[V], V] | None = None,
         old_entries: int = 10_000,
@@ -98,7 +99,7 @@ class HierarchicalCache(Generic[V]):
         self._set_up(parts, policy, f"{namespace}:" if namespace else "", frozenset())
 
     def _set_up(
-        self, parts: Parts[V], policy: Policy, prefix: str, parents: frozenset[str]
+        self, parts: Parts[V], policy: CachePolicy, prefix: str, parents: frozenset[str]
     ) -> None:
         self._parts = parts
         self._policy = policy
@@ -112,7 +113,7 @@ class HierarchicalCache(Generic[V]):
             missed: Callable[..., Awaitable[V]] = self._get_slowly  # type: ignore[assignment]
             vars(self)["get"] = parts.first.fresh.reader(missed)
 
-    def namespace(self, name: str, policy: Policy | None = None) -> "HierarchicalCache[V]":
+    def namespace(self, name: str, policy: CachePolicy | None = None) -> "HierarchicalCache[V]":
         """Return a cache of its own within this one: other keys, same levels, same tags."""
         cache = HierarchicalCache.__new__(type(self))
         cache._set_up(  # noqa: SLF001 - it is one of us
@@ -242,7 +243,7 @@ class HierarchicalCache(Generic[V]):
             CacheNameError: A key or a tag is not exactly a str.
             Exception: What ``fetch_many`` raises, if it is needed for one key at least.
         """
-        wanted = list(dict.fromkeys(keys))
+        wanted = distinct_keys(keys)
         found = {key: self._peek(key, MISS) for key in wanted}
         missing = [self._prefix + key for key, value in found.items() if value is MISS]
         if missing:
@@ -269,7 +270,7 @@ class HierarchicalCache(Generic[V]):
         """
         if batch < 1:
             raise CacheOptionError("batch", "at least 1", batch)
-        wanted, tags = list(dict.fromkeys(keys)), tuple(tags)
+        wanted, tags = distinct_keys(keys), tuple(tags)
         count = 0
         for start in range(0, len(wanted), batch):
             part = wanted[start : start + batch]

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from meshaccel.cache.level2 import Level2
+from meshaccel.cache.level2 import Level2, Version
 
 
 @dataclass
@@ -47,14 +47,14 @@ class Pending:
         self.add(keys=other.keys, tags=other.tags, expired=other.expired, cleared=other.cleared)
 
     async def replay(
-        self, l2: Level2, attempt: Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
+        self, l2: Level2, tell: Callable[[Callable[[], Awaitable[Version]]], Awaitable[Version]]
     ) -> None:
         """Tell a store all of them. Telling one twice is harmless."""
         if self.cleared:
-            await attempt(l2.clear)
+            await tell(l2.clear)
         if self.keys:
-            await attempt(lambda: l2.delete(sorted(self.keys)))
+            await tell(lambda: l2.delete(sorted(self.keys)))
         if self.tags:
-            await attempt(lambda: l2.invalidate(sorted(self.tags)))
+            await tell(lambda: l2.invalidate(sorted(self.tags)))
         if self.expired:
-            await attempt(lambda: l2.expire(sorted(self.expired)))
+            await tell(lambda: l2.expire(sorted(self.expired)))

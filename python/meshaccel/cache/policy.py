@@ -7,7 +7,7 @@ from meshaccel.errors import CacheOptionError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class CachePolicy:
     """Durations in seconds; those that are 0 or None switch a feature off.
 
     Raises:

@@ -48,7 +48,7 @@ class RedisBackplane:
     ) -> None:
         if heartbeat <= 0:
             raise CacheOptionError("heartbeat", "above 0", heartbeat)
-        self._node = l2.node
+        self._l2 = l2
         self._server = l2.server
         self._heartbeat = heartbeat
         self._random = random
@@ -128,7 +128,8 @@ class RedisBackplane:
         if last is not None and version != Version(last.incarnation, last.number + 1):
             self._lose()
         self._last = version
-        if told.node != self._node:
+        self._l2.learn(version)
+        if told.node != self._l2.node:
             for listener in tuple(self._listeners):
                 _tell(listener.invalidated, told.invalidation)
 

@@ -4,6 +4,7 @@ import asyncio
 import math
 import secrets
 import struct
+from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -16,9 +17,14 @@ from meshaccel.cache.record import decode, encode, to_name
 from meshaccel.cache.redis_message import NODE_BYTES, to_message
 from meshaccel.cache.redis_server import RedisServer
 from meshaccel.clock import Clock, SystemClock
-from meshaccel.errors import CacheOptionError, StoreFullError
+from meshaccel.errors import CacheOptionError, SecondLevelError, StoreFullError
 
 _PUT_ATTEMPTS: Final = 8
+
+_LEFT_AT_MOST: Final = 100
+"""Former incarnations that are remembered."""
+
+_ANY_NUMBER: Final = 2**53
 
 _DOUBLE: Final = struct.Struct(">d")
 
@@ -79,6 +85,7 @@ class RedisL2:
         self._max_notes = max_notes
         self._clock = clock or SystemClock()
         self._known = UNKNOWN
+        self._left: deque[bytes] = deque(maxlen=_LEFT_AT_MOST)
         self._puts: dict[str, asyncio.Future[None]] = {}
 
     async def read(self, wanted: Sequence[Wanted]) -> Reading:
@@ -138,6 +145,18 @@ class RedisL2:
         """Forget everything in the namespace. The server frees it as its time is up."""
         return await self._forget(b"c", Invalidation(UNKNOWN, cleared=True))
 
+    def learn(self, version: Version) -> None:
+        """Take note that the namespace has come so far: nothing before that is believed."""
+        known = self._known
+        if version.incarnation == known.incarnation:
+            # Answers may arrive in another order than they were given.
+            if version.number > known.number:
+                self._known = version
+        elif version.incarnation not in self._left:
+            if known != UNKNOWN:
+                self._left.append(known.incarnation)
+            self._known = version
+
     async def close(self) -> None:
         """Close all connections."""
         await self._reader.close()
@@ -179,15 +198,31 @@ class RedisL2:
             arguments.append(len(one.tags))
             arguments.extend(map(to_name, one.tags))
         names = [self._name(one.key) for one in wanted]
+        known = self._known
         sign, negated, *found = await self.server.run(self.server.scripts.read, names, arguments)
+        version = self._learn(_DOUBLE.pack(-float(sign)), -int(negated))
+        await self._check(version, known)
         now = self._now()
         return Reading(
-            self._learn(_DOUBLE.pack(-float(sign)), -int(negated)),
+            version,
             tuple(
                 _entry(record, expired=expired, now=now)
                 for record, expired in zip(found[::2], found[1::2], strict=True)
             ),
         )
+
+    async def _check(self, version: Version, known: Version) -> None:
+        """Believe no server that says less than was known when it was asked.
+
+        A primary that has become a replica, for example: it knows the scripts, but not yet what
+        was invalidated since.
+        """
+        if version.incarnation in self._left:
+            known = Version(version.incarnation, _ANY_NUMBER)
+        elif version.incarnation != known.incarnation or version.number >= known.number:
+            return
+        await self.server.doubt(known)
+        raise SecondLevelError("the server has fallen behind what was known")
 
     async def _forget(
         self,
@@ -209,10 +244,7 @@ class RedisL2:
 
     def _learn(self, incarnation: bytes, number: bytes | int) -> Version:
         version = Version(incarnation, int(number))
-        known = self._known
-        # Answers may arrive in another order than they were given.
-        if version.incarnation != known.incarnation or version.number > known.number:
-            self._known = version
+        self.learn(version)
         return version
 
     def _ttl_ms(self, entry: StoredEntry) -> int:

@@ -113,10 +113,14 @@ end
 """
 
 # Another run of the server may have begun with old data: what was acknowledged may be forgotten.
+# So it was if the number has fallen below one that the client has seen.
 _BEGIN: Final = """#!lua flags=allow-oom
 local run = 'r' .. string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local found = redis.call('ZMSCORE', KEYS[1], 'i', 'n', 'f', run)
-if found[1] and found[2] and found[3] and found[4] then return 0 end
+if found[1] and found[2] and found[3] and found[4] then
+  local seen = -tonumber(found[1]) == tonumber(ARGV[2])
+  if not seen or -tonumber(found[2]) >= tonumber(ARGV[3]) then return 0 end
+end
 redis.call('DEL', KEYS[1])
 redis.call('DEL', KEYS[2])
 redis.call('ZADD', KEYS[1], -tonumber(ARGV[1]), 'i', 0, 'n', 0, 'f', -1, run)

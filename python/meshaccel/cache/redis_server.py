@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import struct
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,11 +12,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError
 
+from meshaccel.cache.level2 import UNKNOWN, Version
 from meshaccel.cache.redis_scripts import Script, Scripts
 from meshaccel.errors import CacheOptionError, SecondLevelError, StoreFullError
 
 _ATTEMPTS: Final = 3
 """The first may find the connection dead, the second the server without the scripts."""
+
+_DOUBLE: Final = struct.Struct(">d")
 
 
 class RedisServer:
@@ -92,6 +96,19 @@ class RedisServer:
                     raise SecondLevelError(f"{type(error).__name__}: {error}") from error
         raise SecondLevelError(f"{type(failed).__name__}: {failed}") from failed
 
+    async def doubt(self, version: Version) -> None:
+        """Begin the namespace anew if the server, not only a connection, is behind a version.
+
+        Raises:
+            SecondLevelError: the server cannot be reached, or is a replica.
+        """
+        try:
+            # They may lead to a server that is no longer the one at the address.
+            await self._connections.disconnect(inuse_connections=False)
+            await self._begin(version)
+        except (RedisError, OSError) as error:
+            raise SecondLevelError(f"{type(error).__name__}: {error}") from error
+
     def new_connection(self) -> Any:
         """Return a connection of its owner's, not connected yet and not counted."""
         return self._connections.make_connection()
@@ -110,10 +127,11 @@ class RedisServer:
         except NoScriptError:
             return None
 
-    async def _begin(self) -> None:
+    async def _begin(self, doubted: Version = UNKNOWN) -> None:
         """Introduce the namespace, once for all who come upon a server that does not know it."""
         if self._beginning is None:
-            self._beginning = asyncio.get_running_loop().create_task(self._introduce())
+            introducing = self._introduce(doubted)
+            self._beginning = asyncio.get_running_loop().create_task(introducing)
             self._beginning.add_done_callback(self._begun)
         # Whose time is up takes nobody along.
         await asyncio.shield(self._beginning)
@@ -124,7 +142,7 @@ class RedisServer:
         if not beginning.cancelled():
             beginning.exception()
 
-    async def _introduce(self) -> None:
+    async def _introduce(self, doubted: Version) -> None:
         """Let the server look whether the namespace is of its own run, then give it the scripts.
 
         On one connection, hence to one server, and in this order: one that was started since, on
@@ -133,15 +151,15 @@ class RedisServer:
         connection = self.new_connection()
         try:
             async with asyncio.timeout(self._timeout):
-                await self._give_scripts(connection)
+                await self._give_scripts(connection, doubted)
         finally:
             await connection.disconnect(nowait=True)
 
-    async def _give_scripts(self, connection: Any) -> None:
+    async def _give_scripts(self, connection: Any, doubted: Version) -> None:
         await connection.connect()
-        begin = self.scripts.begin
-        incarnation = 1 + secrets.randbelow(2**52)
-        await connection.send_command("EVAL", begin.text, 2, *self._controls, incarnation)
+        arguments = (1 + secrets.randbelow(2**52), to_double(doubted.incarnation), doubted.number)
+        text = self.scripts.begin.text
+        await connection.send_command("EVAL", text, 2, *self._controls, *arguments)
         await connection.read_response()
         for script in self.scripts.to_load():
             await connection.send_command("SCRIPT LOAD", script.text)
@@ -153,3 +171,8 @@ class RedisServer:
             self._loop = loop
         elif self._loop is not loop:
             raise SecondLevelError("the connections belong to another event loop")
+
+
+def to_double(incarnation: bytes) -> int:
+    """Return the number that stands for an incarnation within the server; 0 for none."""
+    return int(_DOUBLE.unpack(incarnation)[0]) if incarnation else 0

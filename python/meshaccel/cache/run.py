@@ -66,6 +66,8 @@ class Run(Generic[V]):
         """Begin, in a task of the running loop."""
         name = f"fetch {described([job.fetch.key for job in self._jobs])}"
         self._task = self._parts.tasks.start(self._run(), name)
+        # A loop that ends cancels its tasks, even before their first step.
+        self._task.add_done_callback(self._end_all)
         for job in self._jobs:
             job.fetch.stop = self._stop
 
@@ -84,8 +86,11 @@ class Run(Generic[V]):
             for job in self._jobs:
                 job.outcome = Outcome(error=error, trace=error.__traceback__)
         finally:
-            for job in self._jobs:
-                self._end(job)
+            self._end_all()
+
+    def _end_all(self, _: object = None) -> None:
+        for job in self._jobs:
+            self._end(job)
 
     def _end(self, job: Job[V]) -> None:
         if not job.ended:
@@ -140,7 +145,7 @@ class Run(Generic[V]):
 
     async def _fetch(self, jobs: list[Job[V]], version: Version) -> None:
         ttl = self._wish.ttl
-        contexts = [FetchContext(job.fetch.key, job.fetch.tags, ttl, job.old) for job in jobs]
+        contexts = [FetchContext(job.fetch.key, job.fetch.asked, ttl, job.old) for job in jobs]
         self._parts.counters.fetches += 1
         try:
             values = await self._called(jobs, contexts)
@@ -206,9 +211,13 @@ class Run(Generic[V]):
             job.outcome = Outcome(outdated=outdated)
             return
         self._parts.counters.not_modified += context.renewed
-        job.outcome, job.entry = self._parts.arrivals.fetched(
-            job.fetch, values[context.key], context, self._wish, version
-        )
+        try:
+            job.outcome, job.entry = self._parts.arrivals.fetched(
+                job.fetch, values[context.key], context, self._wish, version
+            )
+        except Exception as error:  # noqa: BLE001 - of `freeze` or a codec; other keys are fine
+            job.outcome = Outcome(error=error, trace=error.__traceback__)
+            return
         # The value is there: whether anyone goes on waiting makes no difference to it.
         job.fetch.in_background = True
 

@@ -6,6 +6,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from meshaccel.cache.counters import Counters
 from meshaccel.cache.level2 import UNKNOWN, Codec, Level2, StoredEntry, Version, Wanted
+from meshaccel.cache.resilient_l2 import ResilientL2
 from meshaccel.errors import CodecError
 
 V = TypeVar("V")
@@ -28,7 +29,8 @@ class SecondLevel(Generic[V]):
     """Looks up, stores and forgets. That it cannot is logged once, counted, and told a hook.
 
     Args:
-        store: Where entries are; None is no second level.
+        store: Where entries are; None is no second level. It is made resilient if it is not:
+            otherwise what could not be invalidated there would come back.
         codec: Between values and payloads.
         on_error: Told of every error.
         counters: Where to count.
@@ -37,7 +39,9 @@ class SecondLevel(Generic[V]):
     def __init__(
         self, store: Level2 | None, codec: Codec, on_error: ErrorHook | None, counters: Counters
     ) -> None:
-        self.store = store
+        self.store = (
+            store if store is None or isinstance(store, ResilientL2) else ResilientL2(store)
+        )
         self._codec = codec
         self._on_error = on_error
         self._counters = counters

@@ -70,7 +70,7 @@ class SqliteBackplane:
         while True:
             try:
                 await self._look()
-            except SecondLevelError as error:
+            except (SecondLevelError, ValueError) as error:  # a name that is none, for example
                 if self.connected:
                     log.warning("the backplane cannot read the file: %s", error)
                     self._seen = UNKNOWN

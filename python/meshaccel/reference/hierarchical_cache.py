@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from meshaccel.cache.policy import Policy
+from meshaccel.cache.policy import CachePolicy
 
 V = TypeVar("V")
 
@@ -37,7 +37,7 @@ class HierarchicalCache(Generic[V]):
         now: Seconds.
     """
 
-    def __init__(self, policy: Policy, now: Callable[[], float]) -> None:
+    def __init__(self, policy: CachePolicy, now: Callable[[], float]) -> None:
         self._policy = policy
         self._now = now
         self._entries: dict[str, _Entry[V]] = {}

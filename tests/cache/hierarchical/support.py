@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 
 import msgspec
 
-from meshaccel.cache import HierarchicalCache, Policy, TagCache
+from meshaccel.cache import CachePolicy, HierarchicalCache, TagCache
 from meshaccel.cache.level2 import (
     BackplaneListener,
     Invalidation,
@@ -19,7 +19,9 @@ from meshaccel.cache.level2 import (
     Version,
     Wanted,
 )
+from meshaccel.cache.resilient_l2 import ResilientL2
 from meshaccel.errors import SecondLevelError
+from meshaccel.resilience import ONCE, ErrorHandlingMiddleware
 
 P = ParamSpec("P")
 
@@ -311,11 +313,14 @@ class Origin:
 def make(
     l2: Level2 | None = None, clock: FakeClock | None = None, **options: Any
 ) -> HierarchicalCache[Any]:
-    """Return a cache with a first level on the same clock; ``Policy`` options go to it."""
+    """Return a cache with a first level on the same clock; ``CachePolicy`` options go to it."""
     clock = clock or FakeClock()
-    fields = {name: options.pop(name) for name in list(options) if hasattr(Policy, name)}
-    policy = Policy(**{"ttl": 60.0, **fields})
+    fields = {name: options.pop(name) for name in list(options) if hasattr(CachePolicy, name)}
+    policy = CachePolicy(**{"ttl": 60.0, **fields})
     l1 = TagCache[Any](1000, clock=clock.monotonic)
+    if l2 is not None:  # without a breaker: it is the test that says when the store fails
+        errors = ErrorHandlingMiddleware(default=ONCE)
+        l2 = ResilientL2(l2, errors=errors)
     return HierarchicalCache(l1, l2, clock=clock, policy=policy, **options)
 
 

@@ -293,7 +293,7 @@ async def test_read_during_a_set_does_not_bring_the_old_value_back() -> None:
 
 
 @asynchronous
-async def test_cancelled_set_leaves_the_decision_to_the_second_level() -> None:
+async def test_cancelled_set_leaves_neither_value_in_doubt() -> None:
     l2 = Doors(MemoryL2())
     cache = make(l2)
     await cache.set("key", "old")
@@ -303,7 +303,7 @@ async def test_cancelled_set_leaves_the_decision_to_the_second_level() -> None:
     await l2.pass_one()
     setting.cancel()
     await asyncio.wait([setting])
-    assert await cache.get("key") == await make(l2).get("key") == "new"
+    assert [await cache.get("key"), await make(l2).get("key")] == [None, None]
 
 
 @asynchronous
@@ -363,6 +363,22 @@ async def test_errors_of_the_second_level_reach_who_wants_them() -> None:
     with pytest.raises(SecondLevelError):
         await cache.invalidate_by_tag("tag")
     assert cache.get_now("key") is None  # here it is done all the same
+
+
+@EVERY_CHANGE
+@asynchronous
+async def test_change_that_the_second_level_missed_is_made_up_for(change: str) -> None:
+    """It is told before it is believed again; nobody has to wrap it for that."""
+    l2 = Doors(MemoryL2())
+    cache = HierarchicalCache[Any](TagCache(1), l2)
+    await cache.get("key", tagging(Origin("old")), tags=["tag"])
+    l2.failing = set(OPERATIONS)
+    await CHANGES[change](cache)
+    l2.failing = set()
+    await cache.set("another", "takes the only place of the first level")
+    assert await cache.get("key") != "old"
+    assert await make(l2.behind).get("key") != "old"
+    await cache.close()
 
 
 @asynchronous

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from tests.cache.hierarchical.support import Air, Doors, FakeClock, MemoryL2, Plane, idle
 
-from meshaccel.cache import FetchContext, HierarchicalCache, Policy, TagCache
+from meshaccel.cache import CachePolicy, FetchContext, HierarchicalCache, TagCache
 
 KEYS = ("a", "b")
 OFTEN_A = st.sampled_from("aaab")
@@ -94,7 +94,7 @@ class Interleavings(RuleBasedStateMachine):
         self.sets: list[tuple[str, int, asyncio.Future[Any]]] = []
         self.held: list[asyncio.Event] = []
         store, air = MemoryL2(self.clock), Air()
-        policy = Policy(
+        policy = CachePolicy(
             ttl=20.25, stale_while_revalidate=stale, fail_safe=fail_safe, eager=eager, retry_after=3
         )
         self.nodes: list[Node] = []

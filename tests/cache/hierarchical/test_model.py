@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.cache.hierarchical.support import FakeClock, MemoryL2, idle
 
-from meshaccel.cache import HierarchicalCache, Policy, TagCache
+from meshaccel.cache import CachePolicy, HierarchicalCache, TagCache
 from meshaccel.reference import hierarchical_cache as reference
 
 TAGS_OF = {"a": ["x"], "b": ["x", "y"], "c": ["z"], "d": []}
@@ -36,7 +36,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.counter = 0
         self.failing = False
-        policy = Policy(
+        policy = CachePolicy(
             ttl=10.125,
             stale_while_revalidate=stale,
             fail_safe=fail_safe,

@@ -290,3 +290,43 @@ async def test_evicted_value_does_not_count_as_due_for_a_refresh() -> None:
         cache._parts.first.fresh.set(f"{number}", 0)
     assert cache.get_now("key") is None
     assert (await cache.get("key", origin), origin.calls) == (1, 1)
+
+
+@pytest.mark.parametrize("under_way", [False, True], ids=["remembered", "under way"])
+@asynchronous
+async def test_expiring_a_tag_ends_the_errors_that_carry_it(under_way: bool) -> None:  # noqa: FBT001
+    cache, origin = make(negative_ttl=60), Origin(1)
+    origin.error = LookupError("not yet")
+    if under_way:
+        origin.gate.clear()
+    early = asyncio.ensure_future(cache.get("key", origin, tags=["tag"]))
+    await idle()
+    await cache.expire_by_tag("tag")
+    origin.gate.set()
+    with pytest.raises(LookupError):
+        await early
+    if not under_way:
+        await cache.expire_by_tag("tag")
+    origin.error = None
+    assert await cache.get("key", origin, tags=["tag"]) == 1
+
+
+@LEVELS
+@asynchronous
+async def test_tags_of_the_old_value_are_not_those_of_the_new_one(with_l2: bool) -> None:  # noqa: FBT001
+    """Else they would pile up, and changes of what it no longer depends on would outdate it."""
+    clock = FakeClock()
+    l2 = level2(clock, with_l2=with_l2)
+    cache, seen = make(l2, clock, ttl=10, keep=100), list[set[str]]()
+
+    async def fetch(context: FetchContext[int]) -> int:
+        context.tags.add(f"author:{len(seen)}")
+        seen.append(set(context.tags))
+        return len(seen)
+
+    for _ in range(3):
+        await cache.get("key", fetch, tags=["page"])
+        clock.now += 11
+    assert seen == [{"page", f"author:{number}"} for number in range(3)]
+    if l2 is not None:
+        assert l2.entries["key"].tags == ("author:2", "page")

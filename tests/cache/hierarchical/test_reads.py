@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.cache.hierarchical.support import FakeClock, MemoryL2, Origin, asynchronous, make
 
-from meshaccel.cache import MISS, FetchContext, HierarchicalCache, Policy, TagCache
+from meshaccel.cache import MISS, CachePolicy, FetchContext, HierarchicalCache, TagCache
 from meshaccel.errors import CacheNameError, CacheOptionError
 
 
@@ -168,14 +168,14 @@ async def test_function_that_tells_nonsense_is_refused() -> None:
 )
 def test_policy_refuses_nonsense(options: dict[str, Any]) -> None:
     with pytest.raises(CacheOptionError, match=next(iter(options))):
-        Policy(**options)
+        CachePolicy(**options)
 
 
 @asynchronous
 async def test_namespaces_share_tags_and_nothing_else() -> None:
     clock = FakeClock()
     cache = make(MemoryL2(clock), clock)
-    agents, pages = cache.namespace("agents"), cache.namespace("pages", Policy(ttl=5))
+    agents, pages = cache.namespace("agents"), cache.namespace("pages", CachePolicy(ttl=5))
     inner = pages.namespace("inner")
     for number, each in enumerate((cache, agents, pages, inner)):
         await each.set("key", number, ["all"] if number else [])

@@ -240,3 +240,54 @@ async def test_nothing_is_left_of_keys_that_were_fetched() -> None:
     await cache.invalidate_by_tag("t")
     parts.first.fresh.validate()  # finds notes that are kept without a flight
     parts.first.old.validate()
+
+
+def test_loop_that_ends_before_the_fetch_began_leaves_nobody_waiting() -> None:
+    """Its task is cancelled without a step of it, while another loop has already joined."""
+    cache, joined, outcome = make(), threading.Event(), list[object]()
+
+    async def elsewhere() -> None:
+        reading = asyncio.ensure_future(cache.get("key", Origin("theirs")))
+        await idle()
+        joined.set()
+        outcome.append(await asyncio.wait_for(reading, 5))
+
+    def meet() -> None:
+        assert cache.stats().under_way == 1
+        thread.start()
+        joined.wait()
+
+    async def leave() -> None:
+        readings.append(asyncio.ensure_future(cache.get("key", Origin("ours"))))
+        # In the last turn of the loop: the task of the fetch is made, but does not run.
+        asyncio.get_running_loop().call_soon(meet)
+
+    readings = list[asyncio.Future[object]]()
+    thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
+    asyncio.run(leave())
+    thread.join()
+    assert outcome == ["theirs"]
+
+
+@asynchronous
+async def test_value_that_cannot_be_frozen_is_an_error_of_its_own_key_only() -> None:
+    def freeze(value: object) -> object:
+        if value == "bad":
+            raise ValueError(value)
+        return value
+
+    async def fetch(keys: list[str]) -> dict[str, object]:
+        await gate.wait()
+        return {key: key for key in keys}
+
+    l2, gate = MemoryL2(), asyncio.Event()
+    cache = make(l2, freeze=freeze)
+    both = asyncio.ensure_future(cache.get_many(["good", "bad"], fetch))
+    await idle()
+    joined = asyncio.ensure_future(cache.get("good", Origin("another")))
+    await idle()
+    gate.set()
+    with pytest.raises(ValueError, match="bad"):
+        await both
+    assert await joined == "good"
+    assert set(l2.entries) == {"good"}

@@ -317,3 +317,29 @@ def test_options_are_checked(wrong: dict[str, float | str]) -> None:
     (option,) = wrong
     with pytest.raises(CacheOptionError, match=option):
         RedisL2("redis://127.0.0.1", **wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("former", ["number", "incarnation"])
+def test_a_server_that_has_fallen_behind_is_not_believed(
+    redis_store: RedisStore, former: str
+) -> None:
+    """A primary that has become a replica still knows the scripts, and answers reads."""
+
+    async def run() -> None:
+        async with await redis_store.open() as l2:
+            await l2.put("k", entry(b"1", UNKNOWN, "a"))
+            server = redis_store.server
+            name = f"{{{redis_store.namespace}}}:v"
+            notes = server.command("DUMP", name)
+            if former == "incarnation":
+                server.command("DEL", name)
+            await l2.invalidate(["a"])
+            server.command("RESTORE", name, 0, notes, "REPLACE")
+            with pytest.raises(SecondLevelError, match="behind"):
+                await payload(l2, "k")
+            assert await payload(l2, "k") is None, "it has begun anew"
+            version = await present(l2)
+            assert await l2.write("k", entry(b"2", version, "a"))
+            assert await payload(l2, "k") == b"2"
+
+    asyncio.run(run())

@@ -3,21 +3,22 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cache.hierarchical.support import MemoryL2
 from tests.cache.level2.support import entry, payload, present
 from tests.pool.support import eventually
 from tests.valkey import Valkey, valkey
 
-from meshaccel.cache.circuit import Circuit, CircuitBreaker
 from meshaccel.cache.level2 import UNKNOWN, Level2, Reading, StoredEntry, Version, Wanted
 from meshaccel.cache.redis_l2 import RedisL2
-from meshaccel.cache.resilient_l2 import ResilientL2
+from meshaccel.cache.resilient_l2 import READ, WRITE, ResilientL2
 from meshaccel.cache.sqlite_l2 import SqliteL2
 from meshaccel.errors import CacheNameError, CacheOptionError, SecondLevelError
+from meshaccel.resilience import ONCE, CircuitBreaker, ErrorHandlingMiddleware, RetryPolicy
 
 Change = Callable[[Level2], Awaitable[Version]]
 
@@ -86,10 +87,18 @@ class Unreliable:
 async def unreliable(path: Path, **options: Any) -> AsyncIterator[tuple[Unreliable, ResilientL2]]:
     """A store in a file, what makes it fail, and what hides that."""
     store = Unreliable(await SqliteL2.open(path / "l2.db"))
-    breaker = CircuitBreaker(failures=2, open_for=0.01, open_at_most=0.01)
+    breaker = CircuitBreaker(min_calls=2, open_s=0.01)
     async with ResilientL2(store, **{"timeout": 5, "breaker": breaker, **options}) as l2:
         yield store, l2
         store.away = store.answers_lost = store.hangs = False
+
+
+async def hidden(l2: Level2, key: str) -> bool:
+    """Whether nothing is found, be it that nobody answers."""
+    try:
+        return await payload(l2, key) is None
+    except SecondLevelError:
+        return True
 
 
 CHANGES: dict[str, Change] = {
@@ -110,8 +119,9 @@ def test_what_was_acknowledged_while_the_store_was_away_holds(
             before = await present(l2)
             await l2.write("k", entry(b"1", before, "a"))
             setattr(store, fault, True)
-            assert await CHANGES[change](l2) == UNKNOWN
-            assert await payload(l2, "k") is None
+            with pytest.raises(SecondLevelError):
+                await CHANGES[change](l2)
+            assert await hidden(l2, "k")
             assert l2.stats().pending == 1
             setattr(store, fault, False)
             await eventually(lambda: l2.stats().pending == 0)
@@ -126,12 +136,12 @@ def test_what_was_acknowledged_while_the_store_was_away_holds(
 
 def test_a_read_is_not_believed_before_the_store_was_told(tmp_path: Path) -> None:
     async def run() -> None:
-        async with unreliable(tmp_path, breaker=CircuitBreaker(failures=10)) as (store, l2):
+        async with unreliable(tmp_path, breaker=CircuitBreaker(min_calls=1000)) as (store, l2):
             await l2.put("k", entry(b"1", UNKNOWN, "a"))
             store.away = True
-            await l2.invalidate(["a"])
-            await l2.delete(["gone"])
-            await l2.expire(["x"])
+            for change in (l2.invalidate(["a"]), l2.delete(["gone"]), l2.expire(["x"])):
+                with pytest.raises(SecondLevelError):
+                    await change
             store.away = False
             store.calls.clear()
             found = await asyncio.gather(*(payload(l2, "k") for _ in range(3)))
@@ -142,14 +152,16 @@ def test_a_read_is_not_believed_before_the_store_was_told(tmp_path: Path) -> Non
     asyncio.run(run())
 
 
-def test_while_it_is_away_nothing_is_found_and_nothing_raised(tmp_path: Path) -> None:
+def test_while_it_is_away_only_its_own_error_is_raised(tmp_path: Path) -> None:
     async def run() -> None:
         async with unreliable(tmp_path) as (store, l2):
             version = await present(l2)
             await l2.write("k", entry(b"1", version))
             store.away = True
-            assert await l2.read([Wanted("k"), Wanted("j")]) == Reading(UNKNOWN, (None, None))
-            assert await l2.write("k", entry(b"2", version)), "dropped, not refused"
+            with pytest.raises(SecondLevelError):
+                await l2.read([Wanted("k"), Wanted("j")])
+            with pytest.raises(SecondLevelError):
+                await l2.write("k", entry(b"2", version))
             assert not await l2.write("k", entry(b"2", UNKNOWN))
             store.away = False
             await asyncio.sleep(0.02)  # until the breaker lets a call through
@@ -161,19 +173,21 @@ def test_while_it_is_away_nothing_is_found_and_nothing_raised(tmp_path: Path) ->
 
 def test_an_open_circuit_spares_the_store(tmp_path: Path) -> None:
     async def run() -> None:
-        breaker = CircuitBreaker(failures=2, open_for=1000, open_at_most=1000)
+        breaker = CircuitBreaker(min_calls=2, open_s=1000)
         async with unreliable(tmp_path, breaker=breaker) as (store, l2):
-            store.hangs = True
-            l2._timeout = 0.01
-            await asyncio.gather(*(present(l2) for _ in range(5)))
-            assert l2.stats().circuit is Circuit.OPEN
+            store.away = True
+            await asyncio.gather(*(present(l2) for _ in range(5)), return_exceptions=True)
+            assert breaker.state == "open"
             store.calls.clear()
             for _ in range(5):
-                assert await present(l2) == UNKNOWN
-                assert await l2.invalidate(["a"]) == UNKNOWN
+                for call in (present(l2), l2.invalidate(["a"])):
+                    with pytest.raises(SecondLevelError, match="CircuitOpenError"):
+                        await call
             assert store.calls == []
-            assert (l2.stats().spared, l2.stats().pending) == (10, 1)
-            breaker.succeeded()
+            operations = l2.stats().operations
+            assert operations[READ].refused
+            assert operations[WRITE].refused
+            assert (operations[READ].breaker, l2.stats().pending) == ("open", 1)
 
     asyncio.run(run())
 
@@ -184,7 +198,8 @@ def test_too_much_pending_becomes_clear(tmp_path: Path, caplog: pytest.LogCaptur
             await l2.put("k", entry(b"1", UNKNOWN, "never named"))
             store.away = True
             for number in range(30):
-                await l2.invalidate([f"tag{number}"])
+                with pytest.raises(SecondLevelError):
+                    await l2.invalidate([f"tag{number}"])
             stats = l2.stats()
             assert (stats.pending, stats.overflows) == (1, 1)
             store.away = False
@@ -215,16 +230,18 @@ def test_a_caller_who_gives_up_leaves_the_invalidation(tmp_path: Path) -> None:
 
 def test_closing_tells_what_is_pending(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
-        async with unreliable(tmp_path, breaker=CircuitBreaker(failures=9)) as (store, l2):
+        async with unreliable(tmp_path, breaker=CircuitBreaker(min_calls=1000)) as (store, l2):
             await l2.put("k", entry(b"1", UNKNOWN, "a"))
             store.away = True
-            await l2.invalidate(["a"])
+            with pytest.raises(SecondLevelError):
+                await l2.invalidate(["a"])
         async with unreliable(tmp_path) as (_, l2):
             assert await payload(l2, "k") is None
         store = Unreliable(await SqliteL2.open(tmp_path / "l2.db"))
         lost = ResilientL2(store)
         store.away = True
-        await lost.invalidate(["a"])
+        with pytest.raises(SecondLevelError):
+            await lost.invalidate(["a"])
         await lost.close()
 
     asyncio.run(run())
@@ -249,7 +266,7 @@ def test_a_real_server_in_trouble(trouble: str) -> None:
     begin, end = TROUBLES[trouble]
 
     async def run(server: Valkey) -> None:
-        breaker = CircuitBreaker(failures=2, open_for=0.01, open_at_most=0.1)
+        breaker = CircuitBreaker(min_calls=2, window_s=0.5, open_s=0.2)
         async with ResilientL2(
             RedisL2(server.url, timeout=0.2), timeout=0.5, breaker=breaker
         ) as l2:
@@ -258,12 +275,13 @@ def test_a_real_server_in_trouble(trouble: str) -> None:
                 await l2.write(f"k{number}", entry(b"1", before, f"t{number}"))
             begin(server)
             for number in range(20):
-                await l2.invalidate([f"t{number}"])
-                assert await payload(l2, f"k{number}") is None
+                with suppress(SecondLevelError):
+                    await l2.invalidate([f"t{number}"])
+                assert await hidden(l2, f"k{number}")
             end(server)
             await eventually(lambda: l2.stats().pending == 0)
             for number in range(20):
-                assert await payload(l2, f"k{number}") is None
+                assert await hidden(l2, f"k{number}")
                 assert not await l2.write(f"k{number}", entry(b"1", before, f"t{number}"))
             assert await l2.write("k", entry(b"2", await present(l2), "t1"))
             assert await payload(l2, "k") == b"2"
@@ -286,3 +304,78 @@ def test_bad_names_and_options(tmp_path: Path) -> None:
                     ResilientL2(l2, **nothing)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["not begun", "under way"])
+def test_the_store_is_told_by_the_next_loop_if_one_ends_while_telling(*, hangs: bool) -> None:
+    """Even if the task that tells was not begun: what is under way is nobody's then."""
+    store = Unreliable(MemoryL2())
+    l2 = ResilientL2(store, breaker=CircuitBreaker(min_calls=1000))
+
+    async def leave_behind() -> None:
+        await l2.put("k", entry(b"1", UNKNOWN, "a"))
+        store.away = True
+        with pytest.raises(SecondLevelError):
+            await l2.invalidate(["a"])
+        store.away, store.hangs = False, hangs
+        readings.append(asyncio.ensure_future(payload(l2, "k")))
+        if hangs:
+            await eventually(lambda: "invalidate" in store.calls[2:])
+
+    async def go_on() -> None:
+        store.hangs = False
+        assert await asyncio.wait_for(payload(l2, "k"), 5) is None
+        assert l2.stats().pending == 0
+        await l2.close()
+
+    readings = list[asyncio.Future[bytes | None]]()
+    asyncio.run(leave_behind())
+    asyncio.run(go_on())
+
+
+def test_a_loop_that_stopped_in_the_midst_holds_nobody_up() -> None:
+    store = Unreliable(MemoryL2())
+    l2 = ResilientL2(store, breaker=CircuitBreaker(min_calls=1000))
+    stopped = asyncio.new_event_loop()
+
+    async def leave_behind() -> None:
+        await l2.put("k", entry(b"1", UNKNOWN, "a"))
+        store.away = True
+        with pytest.raises(SecondLevelError):
+            await l2.invalidate(["a"])
+        store.away, store.hangs = False, True
+        readings.append(asyncio.ensure_future(payload(l2, "k")))
+        await eventually(lambda: "invalidate" in store.calls[2:])
+
+    async def go_on() -> None:
+        store.hangs = False
+        assert await asyncio.wait_for(payload(l2, "k"), 5) is None
+        assert l2.stats().pending == 0
+
+    readings = list[asyncio.Future[bytes | None]]()
+    stopped.run_until_complete(leave_behind())
+    asyncio.run(go_on())
+    for task in asyncio.all_tasks(stopped):
+        task.cancel()
+    stopped.run_until_complete(asyncio.gather(*readings, return_exceptions=True))
+    stopped.close()
+
+
+def test_the_deadline_of_a_caller_does_not_concern_what_is_pending() -> None:
+    """Others wait for the same; the caller's own read is too late."""
+    store, now = Unreliable(MemoryL2()), [0.0]
+    errors = ErrorHandlingMiddleware(default=ONCE, clock=lambda: now[0])
+    errors.policy("answer", RetryPolicy(attempts=1, deadline_s=1))
+    l2 = ResilientL2(store, errors=errors)
+
+    async def answer() -> None:
+        store.away = True
+        with pytest.raises(SecondLevelError):
+            await l2.invalidate(["a"])
+        store.away = False
+        now[0] = 2.0
+        with pytest.raises(SecondLevelError, match="DeadlineExceededError"):
+            await payload(l2, "k")
+        assert l2.stats().pending == 0
+
+    asyncio.run(errors.run("answer", answer))

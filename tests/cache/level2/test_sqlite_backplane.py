@@ -103,6 +103,21 @@ def test_a_file_that_cannot_be_read_is_a_loss(sqlite_store: SqliteStore) -> None
     asyncio.run(run())
 
 
+def test_a_name_that_is_none_is_a_loss(sqlite_store: SqliteStore) -> None:
+    """Whoever wrote it, what comes after it is heard."""
+
+    async def run() -> None:
+        async with pair(sqlite_store) as two:
+            await two.speaker._pool.execute("INSERT INTO tags VALUES (x'ff', 1000000, 0)")
+            await two.speaker._pool.execute("UPDATE namespace SET number = number + 1")
+            await eventually(lambda: two.ear.losses == 2)
+            assert not two.backplane.connected
+            await two.speaker._pool.execute("DELETE FROM tags")
+            await eventually(lambda: two.backplane.connected)
+
+    asyncio.run(run())
+
+
 def test_two_caches_over_one_file(sqlite_store: SqliteStore) -> None:
     async def run() -> None:
         caches = []

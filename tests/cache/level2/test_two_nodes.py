@@ -16,12 +16,13 @@ from tests.pool.support import eventually
 from tests.valkey import Valkey, valkey
 
 from meshaccel.cache import TagCache
-from meshaccel.cache.circuit import CircuitBreaker
 from meshaccel.cache.hierarchical import HierarchicalCache
 from meshaccel.cache.level2 import UNKNOWN
 from meshaccel.cache.redis_backplane import RedisBackplane
 from meshaccel.cache.redis_l2 import RedisL2
 from meshaccel.cache.resilient_l2 import ResilientL2
+from meshaccel.errors import SecondLevelError
+from meshaccel.resilience import CircuitBreaker
 
 KEYS = [f"k{number}" for number in range(6)]
 ROUNDS = 12
@@ -34,7 +35,7 @@ class Node:
     def __init__(self, proxy: FaultProxy, namespace: str) -> None:
         self.proxy = proxy
         self.store = RedisL2(f"redis://127.0.0.1:{proxy.port}", namespace=namespace, timeout=0.1)
-        breaker = CircuitBreaker(failures=2, open_for=0.01, open_at_most=0.05)
+        breaker = CircuitBreaker(min_calls=2, window_s=0.5, open_s=0.02)
         self.l2 = ResilientL2(self.store, timeout=0.2, breaker=breaker)
         self.backplane = RedisBackplane(self.store, heartbeat=0.2)
         self.cache = HierarchicalCache[int](
@@ -96,8 +97,8 @@ class Mesh:
     async def _hear(self, one: Node, other: Node) -> None:
         """Return once the other has heard the one: messages come in order, so all have come."""
         for _ in range(50):
-            last = await one.l2.invalidate(["settle"])
-            with suppress(AssertionError):
+            with suppress(AssertionError, SecondLevelError):
+                last = await one.l2.invalidate(["settle"])
                 await eventually(lambda: UNKNOWN != last == other.backplane._last, 0.2)  # noqa: B023
                 return
         raise AssertionError("nothing is heard")
@@ -157,7 +158,8 @@ def test_no_node_serves_what_it_may_not(fault: str) -> None:
                     for key in KEYS:
                         assert await both.read(node, key) == both.truth[key]
             assert both.reads > ROUNDS * WRITES
-            assert sum(node.cache.stats().l2_errors for node in both.nodes) == 0
+            if fault == "none":
+                assert sum(node.cache.stats().l2_errors for node in both.nodes) == 0
 
     with valkey() as server:
         asyncio.run(run(server))

@@ -13,6 +13,7 @@ from meshaccel.errors import (
     DeadlineExceededError,
     IncompatibleDatabaseError,
     MeshAccelError,
+    SecondLevelError,
 )
 from meshaccel.resilience.classify.rules import (
     NEVER,
@@ -39,6 +40,7 @@ RULES = (
     Rule(ConnectionPoolExhausted, SATURATED),
     # It promises that nothing was kept, and mostly says why.
     Rule(DatabaseError, UNREACHABLE, cause=Cause.FIRST),
+    Rule(SecondLevelError, UNREACHABLE, cause=Cause.FIRST),
     Rule(DatabaseInUseError, PERMANENT),
     Rule(IncompatibleDatabaseError, PERMANENT),
     # Of an operation within the one that asks. Its own breaker has counted the failures.
