@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from meshaccel.discovery.protocol import Changes, ChangesRequest, Gone
+from meshaccel.discovery.protocol import Changes, ChangesRequest, Gone, HeartbeatAnswer
 from meshaccel.errors import DatabaseError, InvalidRequestError
 from meshaccel.http import query
 from meshaccel.http.asgi import Answer, DisconnectedError, Request, Response, Send
@@ -57,6 +57,22 @@ class ChangesPages:
         if request.segments[1] != "digest":
             return Response(404, encode({"error": f"not found: {request.path}"}), close=True)
         return Response(200, encode(await self._feed.digest(query.selector(request.query()))))
+
+    async def beside(self, signal: Response, asked: ChangesRequest) -> Response:
+        """Answer a heartbeat with its signal and, if it asks from somewhere, what changed since."""
+        if asked.epoch is None:
+            return signal
+        try:
+            answer = await self._feed.changes(msgspec.structs.replace(asked, wait_s=0.0))
+        except DatabaseError as error:
+            # The sign of life was noted: that is no less true.
+            log.warning("a heartbeat is not told changes", extra={"error": str(error)})
+            return signal
+        if isinstance(answer, Gone):
+            told = HeartbeatAnswer(gone=answer)
+        else:
+            told = HeartbeatAnswer(changes=answer)
+        return Response(signal.status, encode(told))
 
     async def _stream(self, request: Request, asked: ChangesRequest) -> Answer:
         last = request.header(b"last-event-id")
