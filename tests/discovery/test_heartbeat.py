@@ -34,7 +34,7 @@ class Agent:
         """Return the signal, and the changes that were told."""
         query = self._discovery.heartbeat_query()
         response = await asyncio.to_thread(
-            lambda: self._mesh.http.post("/heartbeat/me", params=query)
+            lambda: self._mesh.http.post("/heartbeat/me/changes", params=query)
         )
         self.body = response.content
         told = () if lost else await self._discovery.receive(self.body)
@@ -71,17 +71,18 @@ def test_the_signal_is_that_of_head(mesh: Client) -> None:
     """An agent that turns to POST is told what it was told before."""
     mesh.post("me", tool("mine", dependencies=[{"capability": "weather"}]))
     query: dict[str, str | int] = {"epoch": "another", "since": 1}
-    assert (mesh.head("me"), mesh.http.post("/heartbeat/me").status_code) == (200, 200)
+    assert (mesh.head("me"), mesh.http.post("/heartbeat/me/changes").status_code) == (200, 200)
     mesh.delete("other")
-    plain = mesh.http.post("/heartbeat/me")
+    plain = mesh.http.post("/heartbeat/me/changes")
     assert (mesh.head("me"), plain.status_code, plain.content) == (202, 202, b"")
-    telling = mesh.http.post("/heartbeat/me", params=query)
+    telling = mesh.http.post("/heartbeat/me/changes", params=query)
     assert telling.status_code == 202
     assert telling.json()["gone"]["reason"] == "epoch"
-    unknown = mesh.http.post("/heartbeat/nobody", params=query)
+    unknown = mesh.http.post("/heartbeat/nobody/changes", params=query)
     assert (unknown.status_code, unknown.content) == (410, b"")
-    refused = mesh.http.post("/heartbeat/me", params=query | {"selector": "colour=red"})
+    refused = mesh.http.post("/heartbeat/me/changes", params=query | {"selector": "colour=red"})
     assert refused.status_code == 400
+    assert mesh.http.post("/heartbeat/me/other", params=query).status_code == 404
 
 
 def test_more_than_an_answer_holds(mesh: Client) -> None:
@@ -131,5 +132,5 @@ def test_a_sign_of_life_is_one_without_the_feed(
 
     monkeypatch.setattr(server.registry.feed._answers, "changes", fail)
     server.registry.feed.wake()
-    response = mesh.http.post("/heartbeat/me", params=query)
+    response = mesh.http.post("/heartbeat/me/changes", params=query)
     assert (response.status_code, response.content) == (200, b"")

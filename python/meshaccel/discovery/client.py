@@ -173,9 +173,9 @@ class IncrementalServiceDiscovery:
     async def receive(self, body: bytes) -> tuple[AgentChange, ...]:
         """Take the body of the answer to a heartbeat; return what changed.
 
-        For agents, which call their registry all the time anyway: ``POST /heartbeat/AGENT_ID``
-        with ``heartbeat_query()`` is a heartbeat as ``HEAD`` is, with the same status, and keeps
-        what is held up to date without any request of its own. Only what a heartbeat cannot tell,
+        For agents, which call their registry all the time anyway: ``POST
+        /heartbeat/AGENT_ID/changes`` with ``heartbeat_query()`` is a heartbeat as ``HEAD`` is, with
+        the same status, and keeps what is held up to date without any request of its own. Only what a heartbeat cannot tell,
         as at the very beginning or after a doubt, is asked for as by ``refresh``.
 
         Raises:

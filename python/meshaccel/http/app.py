@@ -72,7 +72,7 @@ class App:
         self._routes: dict[tuple[str, str, int], Handler] = {
             ("HEAD", "heartbeat", 2): self._head_heartbeat,
             ("POST", "heartbeat", 1): self._post_heartbeat,
-            ("POST", "heartbeat", 2): self._post_heartbeat_of,
+            ("POST", "heartbeat", 3): self._post_heartbeat_changes,
             ("GET", "agents", 1): self._get_agents,
             ("GET", "agents", 2): self._get_agent,
             ("PUT", "agents", 2): self._put_agent,
@@ -137,8 +137,10 @@ class App:
         signal = self._registry.heartbeat_at_once(agent_id)
         return _SIGNALS[signal or await self._registry.heartbeat(agent_id)]
 
-    async def _post_heartbeat_of(self, request: Request) -> Response:
+    async def _post_heartbeat_changes(self, request: Request) -> Response:
         """As HEAD, for an agent that also wants to know of others."""
+        if request.segments[2] != "changes":
+            return self._error(404, f"not found: {request.method} {request.path}")
         asked = query.changes(request.query())
         signal = await self._head_heartbeat(request)
         if signal.status == _SIGNALS[Signal.UNKNOWN].status:
