@@ -175,8 +175,9 @@ class IncrementalServiceDiscovery:
 
         For agents, which call their registry all the time anyway: ``POST
         /heartbeat/AGENT_ID/changes`` with ``heartbeat_query()`` is a heartbeat as ``HEAD`` is, with
-        the same status, and keeps what is held up to date without any request of its own. Only what a heartbeat cannot tell,
-        as at the very beginning or after a doubt, is asked for as by ``refresh``.
+        the same status, and keeps what is held up to date without any request of its own. Only
+        what it cannot tell, as at the very beginning or after a doubt, is asked for as by
+        ``refresh``.
 
         Raises:
             InvalidReplyError: that is no such body.
