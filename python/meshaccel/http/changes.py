@@ -137,16 +137,17 @@ def etag(answer: Changes) -> bytes | None:
     return f'W/"{answer.epoch}-{answer.to}-{answer.hash}"'.encode()
 
 
-def _event(answer: Changes | Gone) -> dict[str, object]:
+def written(answer: Changes | Gone) -> bytes:
+    """Return an answer as an event of a stream."""
     name = b"gone" if isinstance(answer, Gone) else b"changes"
     lines = [b"event: " + name, b"data: " + encode(answer)]
     if isinstance(answer, Changes) and not answer.more:
         lines.insert(0, f"id: {answer.epoch}:{answer.to}".encode())
-    return {
-        "type": "http.response.body",
-        "body": b"\n".join(lines) + b"\n\n",
-        "more_body": True,
-    }
+    return b"\n".join(lines) + b"\n\n"
+
+
+def _event(answer: Changes | Gone) -> dict[str, object]:
+    return {"type": "http.response.body", "body": written(answer), "more_body": True}
 
 
 def _resumed(asked: ChangesRequest, last_event_id: str) -> ChangesRequest:
