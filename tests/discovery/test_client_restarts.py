@@ -21,11 +21,14 @@ from tests.service import Service
 
 from meshaccel import (
     AgentRegistry,
+    ErrorHandlingMiddleware,
     IncrementalServiceDiscovery,
     InvalidReplyError,
     InvalidRequestError,
     RegistryUnavailableError,
 )
+from meshaccel.discovery.http_source import POLICY
+from meshaccel.resilience import ONCE
 
 
 def test_a_warm_start_is_one_small_answer(server: Service, tmp_path: Path) -> None:
@@ -178,9 +181,12 @@ def test_a_registry_that_comes_and_goes(server: Service, tmp_path: Path) -> None
     run()
 
 
+@pytest.mark.parametrize("patient", [False, True])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_lossy_proxy(server: Service, tmp_path: Path, seed: int) -> None:
+def test_a_lossy_proxy(server: Service, tmp_path: Path, seed: int, *, patient: bool) -> None:
     """Connections are reset, answers cut off: nothing wrong is ever held, and in the end all."""
+    errors = ErrorHandlingMiddleware()
+    errors.policy("discovery.http", POLICY if patient else ONCE)
 
     async def change(registry: AgentRegistry) -> None:
         for number in range(10):
@@ -190,7 +196,7 @@ def test_a_lossy_proxy(server: Service, tmp_path: Path, seed: int) -> None:
     @in_a_loop
     async def run() -> None:
         failures = 0
-        async with IncrementalServiceDiscovery(proxy.url, limit=3) as discovery:
+        async with IncrementalServiceDiscovery(proxy.url, limit=3, errors=errors) as discovery:
             for _ in range(25):
                 try:
                     await discovery.refresh()
@@ -203,8 +209,9 @@ def test_a_lossy_proxy(server: Service, tmp_path: Path, seed: int) -> None:
             await discovery.refresh()
             assert len(discovery.agents) == 10
             assert not discovery.agents["a3"].healthy
-        assert failures
         assert proxy.faults
+        assert failures or patient
+        assert (errors.stats()["discovery.http"].recovered > 0) == patient
 
     with server.open(tmp_path / "r.db", settings=EAGER), faulty_proxy(server.url, seed) as proxy:
         server.call(change)

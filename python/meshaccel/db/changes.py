@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from meshaccel.db.feed import COLUMNS, FeedRow, read_row
-from meshaccel.discovery.convergence import BUCKETS, SetHash
 
 
 class Head(Struct, frozen=True):
@@ -14,13 +13,11 @@ class Head(Struct, frozen=True):
 
     revision: int
     floor: int
-    hash: int
 
 
 def head(conn: sqlite3.Connection) -> Head:
-    """Return the last revision, the floor and the hash of all agents."""
-    revision, floor, total = conn.execute("SELECT revision, floor, feed_hash FROM meta").fetchone()
-    return Head(revision, floor, int.from_bytes(total))
+    """Return the last revision and the floor."""
+    return Head(*conn.execute("SELECT revision, floor FROM meta").fetchone())
 
 
 def rows(
@@ -33,11 +30,3 @@ def rows(
         (since, *buckets, -1 if limit is None else limit),
     )
     return map(read_row, found)
-
-
-def bucket_hashes(conn: sqlite3.Connection) -> SetHash:
-    """Return the hashes of all agents by bucket."""
-    buckets = [0] * BUCKETS
-    for bucket, total in conn.execute("SELECT bucket, hash FROM feed_buckets"):
-        buckets[bucket] = int.from_bytes(total)
-    return SetHash(buckets)

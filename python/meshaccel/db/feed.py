@@ -8,20 +8,23 @@ import msgspec
 from msgspec import Struct, structs
 
 from meshaccel.db import documents
-from meshaccel.discovery.convergence import (
-    HASH_BYTES,
-    added,
-    agent_hash,
-    bucket_of,
-    document_digest,
-    read_document,
-)
+from meshaccel.discovery.convergence import agent_hash, bucket_of, document_digest, read_document
 from meshaccel.discovery.selector import Facts
 from meshaccel.models import AgentRecord, AgentStatus
 
 FORMAT = 1
 """Number of the rules by which documents, facts and hashes are made. With a change of them, all is
 made anew when a database is opened, and readers begin a new epoch."""
+
+_SAVE = """
+INSERT INTO feed (agent_id, bucket, revision, facts, facts_revision, digest)
+VALUES (?1, ?2, ?3, ?4, ?3, ?5)
+ON CONFLICT (agent_id) DO UPDATE SET
+    revision = ?3, facts = ?4, digest = ?5, removed_at_us = NULL,
+    facts_revision = iif(digest IS NULL OR facts <> ?4, ?3, facts_revision)
+"""
+"""One statement that knows what there was: a change should cost little more than itself. What is
+summed up of the feed is worked out by who reads it."""
 
 _decode_facts = msgspec.json.Decoder(Facts).decode
 
@@ -60,29 +63,28 @@ def saved(
     names = {tool.capability for tool in record.tools if tool.capability}
     facts = Facts(record.namespace, status, record.labels, tuple(sorted(names)))
     digest = document_digest(read_document(documents.of_record(record)))
-    _write(conn, record.id, revision, facts, digest)
+    conn.execute(_SAVE, (record.id, bucket_of(record.id), revision, _encode_facts(facts), digest))
 
 
 def status_changed(
     conn: sqlite3.Connection, agent_id: str, status: AgentStatus, revision: int
 ) -> None:
     """Note that the health of an agent is another one."""
-    known = _row(conn, agent_id)
-    if known is not None:
-        facts = structs.replace(known.facts, status=status)
-        _write(conn, agent_id, revision, facts, known.digest)
+    row = conn.execute("SELECT facts FROM feed WHERE agent_id = ?", (agent_id,)).fetchone()
+    if row is not None:
+        facts = structs.replace(_decode_facts(row[0]), status=status)
+        conn.execute(
+            "UPDATE feed SET revision = ?2, facts = ?3, facts_revision = ?2 WHERE agent_id = ?1",
+            (agent_id, revision, _encode_facts(facts)),
+        )
 
 
 def removed(conn: sqlite3.Connection, agent_id: str, revision: int, *, now_us: int) -> None:
     """Note that an agent was removed: readers are told until that is forgotten."""
-    known = _row(conn, agent_id)
-    if known is None:
-        return
     conn.execute(
         "UPDATE feed SET revision = ?, digest = NULL, removed_at_us = ? WHERE agent_id = ?",
         (revision, now_us, agent_id),
     )
-    _add_to_hash(conn, agent_id, old=known.hash, new=0)
 
 
 def forget_removed(conn: sqlite3.Connection, *, before_us: int, keep: int) -> None:
@@ -121,10 +123,9 @@ def prepare(conn: sqlite3.Connection) -> None:
 
 def _rebuild(conn: sqlite3.Connection) -> None:
     conn.execute("DELETE FROM feed")
-    conn.execute("DELETE FROM feed_buckets")
     # Removals were not kept by our rules: whoever knows of agents from before begins anew.
     conn.execute(
-        "UPDATE meta SET feed_format = ?, feed_hash = zeroblob(16), floor = revision, epoch = ?",
+        "UPDATE meta SET feed_format = ?, floor = revision, epoch = ?",
         (FORMAT, uuid.uuid4().hex),
     )
     found: Iterable[tuple[str, AgentStatus, int]] = conn.execute(
@@ -136,46 +137,6 @@ def _rebuild(conn: sqlite3.Connection) -> None:
             saved(conn, record, status, revision)
 
 
-def _row(conn: sqlite3.Connection, agent_id: str) -> FeedRow | None:
-    row = conn.execute(f"SELECT {COLUMNS} FROM feed WHERE agent_id = ?", (agent_id,)).fetchone()
-    return None if row is None else read_row(row)
-
-
-def _write(
-    conn: sqlite3.Connection, agent_id: str, revision: int, facts: Facts, digest: bytes | None
-) -> None:
-    known = _row(conn, agent_id)
-    same = known is not None and known.digest is not None and known.facts == facts
-    now = FeedRow(
-        agent_id, revision, facts, known.facts_revision if known and same else revision, digest
-    )
-    conn.execute(
-        f"INSERT INTO feed ({COLUMNS}, bucket) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (agent_id) DO UPDATE SET revision = excluded.revision,"
-        " facts = excluded.facts, facts_revision = excluded.facts_revision,"
-        " digest = excluded.digest, removed_at_us = NULL",
-        (
-            agent_id,
-            revision,
-            msgspec.json.encode(facts, order="deterministic").decode(),
-            now.facts_revision,
-            digest,
-            bucket_of(agent_id),
-        ),
-    )
-    _add_to_hash(conn, agent_id, old=known.hash if known else 0, new=now.hash)
-
-
-def _add_to_hash(conn: sqlite3.Connection, agent_id: str, *, old: int, new: int) -> None:
-    bucket = bucket_of(agent_id)
-    (total,) = conn.execute("SELECT feed_hash FROM meta").fetchone()
-    row = conn.execute("SELECT hash FROM feed_buckets WHERE bucket = ?", (bucket,)).fetchone()
-    conn.execute("UPDATE meta SET feed_hash = ?", (_sum(total, old, new),))
-    conn.execute(
-        "INSERT OR REPLACE INTO feed_buckets (bucket, hash) VALUES (?, ?)",
-        (bucket, _sum(row[0] if row else b"", old, new)),
-    )
-
-
-def _sum(stored: bytes, old: int, new: int) -> bytes:
-    return added(int.from_bytes(stored), new, old).to_bytes(HASH_BYTES)
+def _encode_facts(facts: Facts) -> str:
+    # Equal facts are equal texts: they are compared as such.
+    return msgspec.json.encode(facts, order="deterministic").decode()

@@ -6,31 +6,25 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
 
 from meshaccel.discovery.follower import Follower
 from meshaccel.discovery.guards import Guards
 from meshaccel.discovery.http_source import HttpSource
+from meshaccel.discovery.http_words import Parameters, parameters_of, read_heartbeat
 from meshaccel.discovery.keeping import Keeper
-from meshaccel.discovery.protocol import DEFAULT_LIMIT, ChangeSource
+from meshaccel.discovery.protocol import DEFAULT_LIMIT, ChangeSource, ChangesRequest
 from meshaccel.discovery.records import KnownAgent
 from meshaccel.discovery.selector import Selector
+from meshaccel.discovery.sources import HasFeed, change_source
 from meshaccel.discovery.stats import DiscoveryStats
 from meshaccel.discovery.synchronizing import Synchronizer
-from meshaccel.discovery.watching import AgentChange, Watcher
+from meshaccel.discovery.watching import AgentChange, Watcher, Watchers
 from meshaccel.errors import DiscoveryError
 from meshaccel.metadata import MetadataPool
+from meshaccel.resilience.middleware import ErrorHandlingMiddleware
 
 SAVE_INTERVAL_S = 30.0
-
-
-@runtime_checkable
-class HasFeed(Protocol):
-    """An ``AgentRegistry`` in this process."""
-
-    @property
-    def feed(self) -> ChangeSource:
-        """Tells what changed."""
 
 
 class IncrementalServiceDiscovery:
@@ -58,6 +52,7 @@ class IncrementalServiceDiscovery:
         pool: MetadataPool | None = None,
         limit: int = DEFAULT_LIMIT,
         guards: Guards | None = None,
+        errors: ErrorHandlingMiddleware | None = None,
         save_interval_s: float = SAVE_INTERVAL_S,
         draw: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -72,6 +67,8 @@ class IncrementalServiceDiscovery:
             pool: Where the records live; one of its own if None.
             limit: Most agents in one answer.
             guards: What to refuse of a registry that gives no hashes.
+            errors: How requests to a URL are made that fail: its operation ``discovery.http``. By
+                default they are made again for a second.
             save_interval_s: The file is written no more often than that, and when this is closed.
             draw: Returns random numbers from 0 to 1, for waits that differ from client to client.
             sleep: Waits for so many seconds.
@@ -83,7 +80,7 @@ class IncrementalServiceDiscovery:
         canonical = str(Selector.parse(str(selector)))
         # Each document is read once: to remember texts of JSON would be of no use.
         self._pool = MetadataPool(memo_bytes=0) if pool is None else pool
-        asked = _source(source)
+        asked = change_source(source, errors)
         self._http = asked if isinstance(asked, HttpSource) else None
         self._follower = Follower(
             self._pool, selector=canonical, limit=limit, guards=guards or Guards()
@@ -95,7 +92,7 @@ class IncrementalServiceDiscovery:
             draw=draw,
             sleep=sleep,
         )
-        self._watchers: set[Watcher] = set()
+        self._watchers = Watchers()
         self._keeping_up: asyncio.Task[None] | None = None
         self._watching = 0
         self._keeper = Keeper(
@@ -125,8 +122,7 @@ class IncrementalServiceDiscovery:
     async def close(self) -> None:
         """End all watching, write the state and close the connections."""
         self._closed = True
-        for watcher in self._watchers:
-            watcher.end()
+        self._watchers.end()
         await self._rest()
         try:
             await self._keeper.save()
@@ -160,13 +156,38 @@ class IncrementalServiceDiscovery:
             DiscoveryError: it has no change feed, or this client was closed.
         """
         await self._open()
-        watcher = Watcher()
-        self._watchers.add(watcher)
-        try:
+        with self._watchers.one_more() as watcher:
             await self._synchronizer.catch_up()
-        finally:
-            self._watchers.discard(watcher)
-        return tuple(self._take(watcher))
+            return tuple(self._take(watcher))
+
+    def heartbeat_query(self) -> Parameters:
+        """Return the query of a heartbeat whose answer tells what changed; see ``receive``.
+
+        It is empty while there is nothing that a heartbeat could go on from.
+        """
+        request = self._follower.request()
+        if not self._follower.is_following or not isinstance(request, ChangesRequest):
+            return {}
+        return parameters_of(request)
+
+    async def receive(self, body: bytes) -> tuple[AgentChange, ...]:
+        """Take the body of the answer to a heartbeat; return what changed.
+
+        For agents, which call their registry all the time anyway: ``POST
+        /heartbeat/AGENT_ID/changes`` with ``heartbeat_query()`` is a heartbeat as ``HEAD`` is, with
+        the same status, and keeps what is held up to date without any request of its own. Only
+        what it cannot tell, as at the very beginning or after a doubt, is asked for as by
+        ``refresh``.
+
+        Raises:
+            InvalidReplyError: that is no such body.
+            MeshAccelError: as of ``refresh``.
+        """
+        answer = read_heartbeat(body)
+        await self._open()
+        with self._watchers.one_more() as watcher:
+            await self._synchronizer.receive(answer)
+            return tuple(self._take(watcher))
 
     async def watch(self) -> AsyncGenerator[AgentChange, None]:
         """Follow the registry; yield each change of what ``agents`` holds now.
@@ -179,21 +200,19 @@ class IncrementalServiceDiscovery:
             DiscoveryError: it has no change feed, or this client was closed.
         """
         await self._open()
-        watcher = Watcher()
-        self._watchers.add(watcher)
-        self._watching += 1
-        self._keep_up()
-        try:
-            more = True
-            while more:
-                for change in self._take(watcher):
-                    yield change
-                more = await watcher.wait()
-        finally:
-            self._watchers.discard(watcher)
-            self._watching -= 1
-            if not self._watching:
-                await self._rest()
+        with self._watchers.one_more() as watcher:
+            self._watching += 1
+            self._keep_up()
+            try:
+                more = True
+                while more:
+                    for change in self._take(watcher):
+                        yield change
+                    more = await watcher.wait()
+            finally:
+                self._watching -= 1
+                if not self._watching:
+                    await self._rest()
 
     async def save(self) -> None:
         """Write what is held to the state file, in one step.
@@ -228,8 +247,7 @@ class IncrementalServiceDiscovery:
     async def _noted(self, before: Mapping[str, KnownAgent | None]) -> None:
         self._certain_at = self._clock()
         self._changes += len(before)
-        for watcher in self._watchers:
-            watcher.note(before)
+        self._watchers.note(before)
         if before:
             await self._keeper.changed()
 
@@ -244,17 +262,10 @@ class IncrementalServiceDiscovery:
 
     def _ended(self, keeping_up: "asyncio.Task[None]") -> None:
         if not keeping_up.cancelled() and (failure := keeping_up.exception()) is not None:
-            for watcher in self._watchers:
-                watcher.end(failure)
+            self._watchers.end(failure)
 
     async def _rest(self) -> None:
         if self._keeping_up is not None:
             self._keeping_up.cancel()
             await asyncio.wait([self._keeping_up])
             self._keeping_up = None
-
-
-def _source(source: str | HasFeed | ChangeSource) -> ChangeSource:
-    if isinstance(source, str):
-        return HttpSource(source)
-    return source.feed if isinstance(source, HasFeed) else source

@@ -1,7 +1,7 @@
 """A registry's change feed over HTTP."""
 
 import ipaddress
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TypeVar
@@ -9,13 +9,17 @@ from typing import TypeVar
 import httpx
 import msgspec
 
+from meshaccel.discovery.http_words import Parameters, events, parameters_of
 from meshaccel.discovery.protocol import Changes, ChangesRequest, Digest, DigestRequest, Gone
 from meshaccel.errors import (
     DiscoveryError,
     InvalidReplyError,
     InvalidRequestError,
     RegistryUnavailableError,
+    ResilienceError,
 )
+from meshaccel.resilience.middleware import ErrorHandlingMiddleware
+from meshaccel.resilience.policy import RetryPolicy
 
 T = TypeVar("T")
 
@@ -29,14 +33,23 @@ _WORTH_RETRYING = (
     HTTPStatus.TOO_MANY_REQUESTS,
 )
 
-Parameters = dict[str, str | int | list[int]]
+OPERATION = "discovery.http"
+"""Name of a request to the registry in an ``ErrorHandlingMiddleware``."""
+
+POLICY = RetryPolicy(deadline_s=1.0, idempotent=True)
+"""A registry that restarts is back within it. Longer trouble is the caller's: ``watch`` waits for
+as long as it takes, and who calls ``refresh`` may rather go on with what is held."""
 
 
 class HttpSource:
     """Asks a registry at a URL. Connections are made when they are needed."""
 
-    def __init__(self, url: str, *, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, url: str, *, timeout_s: float = 30.0, errors: ErrorHandlingMiddleware | None = None
+    ) -> None:
         """``timeout_s`` bounds each wait for some part of an answer.
+
+        ``errors`` says how requests are made that fail; without it, by ``POLICY``.
 
         Raises:
             InvalidRequestError: it is no URL of a registry.
@@ -45,6 +58,10 @@ class HttpSource:
         # A URL may carry a password; messages name it without.
         self._shown = str(parsed.copy_with(userinfo=b"")).rstrip("/")
         self._timeout_s = timeout_s
+        if errors is None:
+            errors = ErrorHandlingMiddleware()
+            errors.policy(OPERATION, POLICY)
+        self._errors = errors
         self.received_bytes = 0
         """Bytes of all answers as they came, without their headers."""
         self._http = httpx.AsyncClient(
@@ -70,7 +87,7 @@ class HttpSource:
         if request.hash is not None and request.epoch is not None:
             headers["if-none-match"] = f'W/"{request.epoch}-{request.since}-{request.hash}"'
         response = await self._get(
-            "/changes", _parameters(request), headers, timeout_s=self._timeout_s + request.wait_s
+            "/changes", parameters_of(request), headers, timeout_s=self._timeout_s + request.wait_s
         )
         if response.status_code == HTTPStatus.NOT_MODIFIED and request.epoch is not None:
             # It has the tag of what we hold: that is what there is.
@@ -94,7 +111,7 @@ class HttpSource:
             async with self._http.stream(
                 "GET",
                 "/changes",
-                params=_parameters(request),
+                params=parameters_of(request),
                 headers={"accept": "text/event-stream"},
                 timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_TIMEOUT_S),
             ) as response:
@@ -103,7 +120,7 @@ class HttpSource:
                     return
                 if response.status_code != HTTPStatus.OK:
                     self._check(response.status_code, await response.aread())
-                async for name, data in _events(response.aiter_lines()):
+                async for name, data in events(response.aiter_lines()):
                     self.received_bytes += len(data)
                     if name == "gone":
                         yield self._decode(data, Gone)
@@ -119,18 +136,28 @@ class HttpSource:
         timeout_s: float | None = None,
     ) -> httpx.Response:
         timeout = httpx.Timeout(timeout_s or self._timeout_s, connect=CONNECT_TIMEOUT_S)
+        request = self._http.build_request(
+            "GET", path, params=parameters, headers=headers, timeout=timeout
+        )
         with self._reaching():
-            response = await self._http.get(
-                path, params=parameters, headers=headers, timeout=timeout
-            )
+            try:
+                return await self._errors.run(OPERATION, self._attempt, request)
+            except httpx.HTTPStatusError as error:
+                # What it says is told by ``_check``.
+                return error.response
+
+    async def _attempt(self, request: httpx.Request) -> httpx.Response:
+        response = await self._http.send(request)
         self.received_bytes += response.num_bytes_downloaded
+        if _worth_retrying(response.status_code):
+            response.raise_for_status()
         return response
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ResilienceError) as error:
             raise RegistryUnavailableError(
                 f"cannot reach a registry at {self._shown} ({str(error) or type(error).__name__})"
             ) from error
@@ -139,7 +166,7 @@ class HttpSource:
         if status == HTTPStatus.OK:
             return
         said = f"{self._shown} answered {status}: {body[:200].decode(errors='replace')}"
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _WORTH_RETRYING:
+        if _worth_retrying(status):
             raise RegistryUnavailableError(said)
         if status == HTTPStatus.BAD_REQUEST:
             raise InvalidRequestError(said)
@@ -172,36 +199,5 @@ def _parsed(url: str) -> httpx.URL:
     return parsed
 
 
-def _parameters(request: ChangesRequest) -> Parameters:
-    parameters: Parameters = {"since": request.since, "limit": request.limit}
-    if request.epoch is not None:
-        parameters["epoch"] = request.epoch
-    if request.known is not None:
-        parameters["known"] = request.known
-    if request.buckets:
-        parameters["bucket"] = list(request.buckets)
-    if request.selector:
-        parameters["selector"] = request.selector
-    if request.wait_s:
-        parameters["wait"] = round(request.wait_s)
-    return parameters
-
-
-async def _events(lines: AsyncIterator[str]) -> AsyncGenerator[tuple[str, bytes], None]:
-    """Read server-sent events as (name, data), by the rules of the HTML standard.
-
-    An event that is cut off by the end of the stream is none.
-    """
-    name = "message"
-    data: list[str] = []
-    async for line in lines:
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if not line:
-            if data:
-                yield name, "\n".join(data).encode()
-            name, data = "message", []
-        elif field == "event":
-            name = value
-        elif field == "data":
-            data.append(value)
+def _worth_retrying(status: int) -> bool:
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _WORTH_RETRYING

@@ -101,6 +101,13 @@ class Gone(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Readers should begin their snapshots at random times within so many seconds."""
 
 
+class HeartbeatAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of the answer to a heartbeat that asked for changes: one of the two."""
+
+    changes: Changes | None = None
+    gone: Gone | None = None
+
+
 class DigestRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A reader wants to know where what it holds is different."""
 

@@ -6,7 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 
 from meshaccel.discovery.follower import Follower, Step
-from meshaccel.discovery.protocol import ChangeSource, ChangesRequest, DigestRequest, Reply, Request
+from meshaccel.discovery.protocol import (
+    Changes,
+    ChangeSource,
+    ChangesRequest,
+    DigestRequest,
+    Gone,
+    Reply,
+    Request,
+)
 from meshaccel.discovery.records import KnownAgent
 from meshaccel.errors import (
     DatabaseError,
@@ -15,14 +23,15 @@ from meshaccel.errors import (
     RegistryUnavailableError,
     TooManyReadersError,
 )
+from meshaccel.resilience.backoff import FullJitter
 
 log = logging.getLogger(__name__)
 
 MAX_DOUBTS = 5
 """Doubts in one attempt to catch up; a registry that can be followed gives rise to one or two."""
 
-BACKOFF_S = 0.1
-MAX_BACKOFF_S = 10.0
+PAUSES = FullJitter(base_s=0.1, cap_s=10.0)
+"""Between streams: registries that come back are not met by all at once."""
 
 RETRIED = (
     DatabaseError,
@@ -82,6 +91,18 @@ class Synchronizer:
                 if doubts > MAX_DOUBTS:
                     raise DivergedError(f"{doubts} doubts in a row, the last one: {step.reason}")
 
+    async def receive(self, answer: Changes | Gone | None) -> None:
+        """Take an answer that came by another way, and ask for what it leaves open.
+
+        One to a former question changes nothing. Raises as ``catch_up`` does.
+        """
+        async with self._turn:
+            if answer is not None and self._follower.expects(answer):
+                await self._take(self._follower.receive(self._follower.request(), answer))
+            known = self._follower.is_following
+        if not known:
+            await self.catch_up()
+
     async def keep_up(self) -> None:
         """Catch up and follow, whatever happens, until cancelled.
 
@@ -98,8 +119,11 @@ class Synchronizer:
             except RETRIED as error:
                 failures += 1
                 log.info("will try again", extra={"error": str(error), "failures": failures})
-            # Full jitter: registries that come back are not met by all at once.
-            await self._sleep(self._draw() * min(MAX_BACKOFF_S, BACKOFF_S * 2**failures))
+            pause_s = PAUSES.pause_s(failures + 1, 0.0, None, self._between)
+            await self._sleep(pause_s)
+
+    def _between(self, low: float, high: float) -> float:
+        return low + self._draw() * (high - low)
 
     async def _stream(self) -> bool:
         """Take answers for as long as they lead on; return whether any did."""

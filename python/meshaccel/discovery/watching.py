@@ -1,7 +1,8 @@
 """Changes as those who watch are told of them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 from msgspec import Struct
@@ -75,3 +76,30 @@ class Watcher:
         if not self._known and self._failure is not None:
             raise self._failure
         return bool(self._known)
+
+
+class Watchers:
+    """All who are to be told."""
+
+    def __init__(self) -> None:
+        self._watchers: set[Watcher] = set()
+
+    @contextmanager
+    def one_more(self) -> Iterator[Watcher]:
+        """Tell somebody else, for the length of the block."""
+        watcher = Watcher()
+        self._watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            self._watchers.discard(watcher)
+
+    def note(self, before: Mapping[str, KnownAgent | None]) -> None:
+        """Note what there was before of agents that are different now."""
+        for watcher in self._watchers:
+            watcher.note(before)
+
+    def end(self, failure: BaseException | None = None) -> None:
+        """Note that there will be no more news, and why."""
+        for watcher in self._watchers:
+            watcher.end(failure)

@@ -69,11 +69,12 @@ class App:
         self._max_body = max_body
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
-        changes = ChangesPages(registry.feed)
+        self._changes = changes = ChangesPages(registry.feed)
         # By method, first segment of the path, and number of segments.
         self._routes: dict[tuple[str, str, int], Handler] = {
             ("HEAD", "heartbeat", 2): self._head_heartbeat,
             ("POST", "heartbeat", 1): self._post_heartbeat,
+            ("POST", "heartbeat", 3): self._post_heartbeat_changes,
             ("GET", "agents", 1): self._get_agents,
             ("GET", "agents", 2): self._get_agent,
             ("PUT", "agents", 2): self._put_agent,
@@ -137,6 +138,16 @@ class App:
         agent_id = request.segments[1]
         signal = self._registry.heartbeat_at_once(agent_id)
         return _SIGNALS[signal or await self._registry.heartbeat(agent_id)]
+
+    async def _post_heartbeat_changes(self, request: Request) -> Response:
+        """As HEAD, for an agent that also wants to know of others."""
+        if request.segments[2] != "changes":
+            return self._error(404, f"not found: {request.method} {request.path}")
+        asked = query.changes(request.query())
+        signal = await self._head_heartbeat(request)
+        if signal.status == _SIGNALS[Signal.UNKNOWN].status:
+            return signal
+        return await self._changes.beside(signal, asked)
 
     async def _post_heartbeat(self, request: Request) -> Response:
         body = await request.body()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from meshaccel.discovery.protocol import Changes, ChangesRequest, Gone
+from meshaccel.discovery.protocol import Changes, ChangesRequest, Gone, HeartbeatAnswer
 from meshaccel.errors import DatabaseError, InvalidRequestError
 from meshaccel.http import query
 from meshaccel.http.asgi import Answer, DisconnectedError, Request, Response, Send
@@ -57,6 +57,22 @@ class ChangesPages:
         if request.segments[1] != "digest":
             return Response(404, encode({"error": f"not found: {request.path}"}), close=True)
         return Response(200, encode(await self._feed.digest(query.selector(request.query()))))
+
+    async def beside(self, signal: Response, asked: ChangesRequest) -> Response:
+        """Answer a heartbeat with its signal and, if it asks from somewhere, what changed since."""
+        if asked.epoch is None:
+            return signal
+        try:
+            answer = await self._feed.changes(msgspec.structs.replace(asked, wait_s=0.0))
+        except DatabaseError as error:
+            # The sign of life was noted: that is no less true.
+            log.warning("a heartbeat is not told changes", extra={"error": str(error)})
+            return signal
+        if isinstance(answer, Gone):
+            told = HeartbeatAnswer(gone=answer)
+        else:
+            told = HeartbeatAnswer(changes=answer)
+        return Response(signal.status, encode(told))
 
     async def _stream(self, request: Request, asked: ChangesRequest) -> Answer:
         last = request.header(b"last-event-id")
@@ -121,16 +137,17 @@ def etag(answer: Changes) -> bytes | None:
     return f'W/"{answer.epoch}-{answer.to}-{answer.hash}"'.encode()
 
 
-def _event(answer: Changes | Gone) -> dict[str, object]:
+def written(answer: Changes | Gone) -> bytes:
+    """Return an answer as an event of a stream."""
     name = b"gone" if isinstance(answer, Gone) else b"changes"
     lines = [b"event: " + name, b"data: " + encode(answer)]
     if isinstance(answer, Changes) and not answer.more:
         lines.insert(0, f"id: {answer.epoch}:{answer.to}".encode())
-    return {
-        "type": "http.response.body",
-        "body": b"\n".join(lines) + b"\n\n",
-        "more_body": True,
-    }
+    return b"\n".join(lines) + b"\n\n"
+
+
+def _event(answer: Changes | Gone) -> dict[str, object]:
+    return {"type": "http.response.body", "body": written(answer), "more_body": True}
 
 
 def _resumed(asked: ChangesRequest, last_event_id: str) -> ChangesRequest:

@@ -36,7 +36,11 @@ class OutdatedReadError(Exception):
 
 
 class Selected:
-    """The hashes of the agents that a selector selects, as of a revision."""
+    """The hashes of the agents that a selector selects, as of a revision.
+
+    They are summed up from the feed by who reads it, and not stored: writing them with each change
+    would cost more pages than the change.
+    """
 
     def __init__(self) -> None:
         self.revision = 0
@@ -114,12 +118,6 @@ class FeedAnswers:
         """
         selector = Selector.parse(request.selector)
         head = changes.head(conn)
-        if not selector:
-            return Digest(
-                epoch=self._epoch,
-                revision=head.revision,
-                buckets=changes.bucket_hashes(conn).packed(),
-            )
         packed = self._selection(conn, selector, head).packed()
         return Digest(epoch=self._epoch, revision=head.revision, buckets=packed)
 
@@ -142,8 +140,7 @@ class FeedAnswers:
         return tuple(items), None
 
     def _hash(self, conn: sqlite3.Connection, selector: Selector, head: Head) -> str:
-        total = self._selection(conn, selector, head).total if selector else head.hash
-        return hash_text(total)
+        return hash_text(self._selection(conn, selector, head).total)
 
     def _selection(self, conn: sqlite3.Connection, selector: Selector, head: Head) -> SetHash:
         key = str(selector)

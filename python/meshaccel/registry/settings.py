@@ -11,7 +11,7 @@ class FeedSettings(Struct, frozen=True, kw_only=True):
     constant change it is told once in this time, of everything, and not of each change."""
     bookmark_s: float = 30.0
     """How often a stream says that nothing happened."""
-    rotate_s: float = 600.0
+    rotate_s: float = 900.0
     """After about this time a stream ends, and its reader may find another registry."""
     max_wait_s: float = 60.0
     """The longest that a request may wait."""

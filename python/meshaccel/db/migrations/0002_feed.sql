@@ -13,15 +13,8 @@ CREATE TABLE feed (
 CREATE UNIQUE INDEX feed_revision ON feed (revision);
 CREATE INDEX feed_removed ON feed (removed_at_us) WHERE removed_at_us IS NOT NULL;
 
--- Sums of the agents' hashes, which readers compare with theirs.
-CREATE TABLE feed_buckets (
-    bucket INTEGER PRIMARY KEY,
-    hash   BLOB    NOT NULL -- 16 bytes, big endian
-) STRICT;
-
--- Of all buckets; the removals up to `floor` are forgotten; `feed_format` says by which version's
--- rules documents and hashes were made.
-ALTER TABLE meta ADD COLUMN feed_hash BLOB NOT NULL DEFAULT x'00000000000000000000000000000000';
+-- The removals up to `floor` are forgotten; `feed_format` says by which version's rules facts and
+-- digests were made.
 ALTER TABLE meta ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE meta ADD COLUMN feed_format INTEGER NOT NULL DEFAULT 0;
 
