@@ -34,7 +34,7 @@ def leave(
 
 
 def remove(conn: sqlite3.Connection, agent_ids: Iterable[str], *, now_us: int) -> list[Change]:
-    """Delete agents that are still unhealthy, leaving tombstones."""
+    """Delete agents that are still unhealthy, of whom the feed keeps a row."""
     changes = []
     for agent_id in agent_ids:
         stored = agents.stored(conn, agent_id)
