@@ -88,9 +88,10 @@ class HierarchicalCache(Generic[V]):
         self._failures = {k: f for k, f in self._failures.items() if f.tags.isdisjoint(tags)}
 
     def expire_by_tag(self, *tags: str) -> None:
-        """Leave all that carries one of the tags to fail-safe."""
+        """Leave all that carries one of the tags to fail-safe, which has no use for an error."""
         for entry in self._entries.values():
             entry.expired = entry.expired or not entry.tags.isdisjoint(tags)
+        self._failures = {k: f for k, f in self._failures.items() if f.tags.isdisjoint(tags)}
 
     def clear(self) -> None:
         """Forget everything."""
