@@ -5,11 +5,19 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.postgres import postgres
 from tests.service import Service, serving
 
 if TYPE_CHECKING:
     from tests.valkey import Valkey
+
+# What is tried depends on nothing but the tests, and no example has a deadline: on any machine, at
+# any load, they fail or they do not. `make soak` looks for new examples (--hypothesis-profile).
+_on_any_machine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("steady", _on_any_machine, derandomize=True)
+settings.register_profile("searching", _on_any_machine, database=None, print_blob=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,6 @@ LEAVE: dict[str, Callable[[TagCache[Any]], object]] = {
 
 
 @pytest.mark.parametrize("way", LEAVE)
-@pytest.mark.timeout(20)
 def test_finaliser_may_use_the_cache(way: str) -> None:
     """Elsewhere it waits for ever for the lock that its own thread holds."""
     clock = Clock()
@@ -221,7 +220,6 @@ def test_finaliser_that_fails_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> N
     assert cache.set("key", 1)
 
 
-@pytest.mark.timeout(20)
 def test_callables_and_iterables_may_use_the_cache() -> None:
     def tick() -> float:
         if caches:

@@ -137,4 +137,4 @@ class CacheMachine(RuleBasedStateMachine):
 
 
 TestCaches = CacheMachine.TestCase
-TestCaches.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestCaches.settings = settings(max_examples=150, stateful_step_count=60)

@@ -164,5 +164,5 @@ class FeedMachine(RuleBasedStateMachine):
 def test_what_is_held_was_the_truth() -> None:
     run_state_machine_as_test(
         FeedMachine,
-        settings=settings(max_examples=150, stateful_step_count=50, deadline=None),
+        settings=settings(max_examples=150, stateful_step_count=50),
     )

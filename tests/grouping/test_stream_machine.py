@@ -61,5 +61,5 @@ class StreamMachine(RuleBasedStateMachine):
             self.given, self.taken = 0, []
 
 
-StreamMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+StreamMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=20)
 test_chunks_of_rows_are_the_rows = StreamMachine.TestCase

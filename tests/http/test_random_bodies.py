@@ -55,7 +55,7 @@ def wired(server: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield client
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(body=near(Declaration) | values, agent_id=st.none() | st.sampled_from(["p", "x", "y"]))
 def test_random_bodies(wired: Client, body: object, agent_id: str | None) -> None:
     """Never a 5xx; what was stored is changed by a success alone, and kept whole."""

@@ -4,7 +4,6 @@ from contextlib import ExitStack
 from typing import ClassVar
 
 import msgspec
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
@@ -173,11 +172,10 @@ class FleetMachine(RuleBasedStateMachine):
         return Resolver(lookup, everything).resolve_agent(agent, self.members[agent].tools)
 
 
-@pytest.mark.timeout(60)
 def test_signals_are_those_of_the_model(server: Service) -> None:
     """In random fleets every answer and every signal is the one that the naive model works out."""
     FleetMachine.server = server
     run_state_machine_as_test(
         FleetMachine,
-        settings=settings(max_examples=40, stateful_step_count=30, deadline=None),
+        settings=settings(max_examples=40, stateful_step_count=30),
     )

@@ -5,7 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -200,10 +199,9 @@ def _shown(page: Page) -> tuple[list[bytes], str | None]:
     return [listed.head for listed in page.agents], page.next_after
 
 
-@pytest.mark.timeout(120)
 def test_listings_are_what_the_database_says() -> None:
     """Whatever happened, and however often it was listed in between."""
     run_state_machine_as_test(
         ListingMachine,
-        settings=settings(max_examples=60, stateful_step_count=25, deadline=None),
+        settings=settings(max_examples=60, stateful_step_count=25),
     )

@@ -160,7 +160,7 @@ def test_padding_and_numeric_types_are_matched_by_the_database(database: Databas
         ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(contents, st.sampled_from((AGENTS, CHAIN)), numbers)
 def test_both_plans_read_the_same_whatever_is_there(
     database: Database, contents: Mapping[str, Rows], shape: Shape, unwanted: int
@@ -170,7 +170,7 @@ def test_both_plans_read_the_same_whatever_is_there(
     assert joined == levels
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(contents, st.sampled_from(PLANS), st.integers(1, 2))
 def test_page_by_page_is_the_whole_list(
     database: Database, contents: Mapping[str, Rows], plan: Plan, size: int
