@@ -22,7 +22,7 @@ def test_write_in_the_hands_of_the_writer_is_sent_away(tmp_path: Path) -> None:
                 await asyncio.sleep(0)
             await eventually(lambda: pool.stats().write_waiting == 0)
             await pool.close(0.05)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 with pytest.raises(sqlite3.Error):
                     await endless
                 with pytest.raises(PoolClosedError):
@@ -39,11 +39,11 @@ def test_work_that_outlives_the_close_still_answers(tmp_path: Path) -> None:
     async def run() -> None:
         gate = threading.Event()
         async with pool_over(tmp_path) as pool:
-            reading = asyncio.create_task(pool.run_read(lambda _: gate.wait(20)))
+            reading = asyncio.create_task(pool.run_read(lambda _: gate.wait(300)))
             await eventually(lambda: pool.stats().in_use == 1)
             await pool.close(0)
             gate.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 assert await reading
 
     asyncio.run(run())

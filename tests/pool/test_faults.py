@@ -23,5 +23,5 @@ def test_fault(check: str, tmp_path: Path) -> None:
         ],
         cwd=ROOT,
         check=True,
-        timeout=30,
+        timeout=100,
     )
