@@ -94,7 +94,8 @@ def test_threads_share_a_cache() -> None:
     cache.validate()
 
 
-def test_other_threads_run_during_a_sweep() -> None:
+def lengths_seen_during_a_sweep() -> set[int]:
+    """The lengths between full and empty that another thread finds meanwhile."""
     now = 0.0
     cache = TagCache[int](400_000, clock=lambda: now)
     for n in range(400_000):
@@ -112,7 +113,12 @@ def test_other_threads_run_during_a_sweep() -> None:
     assert cache.sweep() == 400_000
     done.set()
     watcher.join()
-    assert len({length for length in seen if 0 < length < 400_000}) > 1
+    return {length for length in seen if 0 < length < 400_000}
+
+
+def test_other_threads_run_during_a_sweep() -> None:
+    """If the system lets them: on a busy machine it takes more than one try to see it."""
+    assert any(len(lengths_seen_during_a_sweep()) > 1 for _ in range(30))
 
 
 INTERPRETERS = """

@@ -67,7 +67,7 @@ def test_by_hand_it_is_a_coroutine_that_has_returned(value: Any) -> None:
 def test_whatever_takes_awaitables_takes_it() -> None:
     async def take() -> None:
         assert list(await asyncio.gather(ready("a"), ready((2, 3)))) == ["a", (2, 3)]
-        assert await asyncio.wait_for(ready("b"), 1) == "b"
+        assert await asyncio.wait_for(ready("b"), 60) == "b"
         assert await asyncio.shield(ready("c")) == "c"
         assert await asyncio.ensure_future(ready("d")) == "d"
         async with asyncio.TaskGroup() as group:

@@ -318,9 +318,9 @@ def make(
     fields = {name: options.pop(name) for name in list(options) if hasattr(CachePolicy, name)}
     policy = CachePolicy(**{"ttl": 60.0, **fields})
     l1 = TagCache[Any](1000, clock=clock.monotonic)
-    if l2 is not None:  # without a breaker: it is the test that says when the store fails
+    if l2 is not None:  # nor breaker nor haste: the test says when it fails
         errors = ErrorHandlingMiddleware(default=ONCE)
-        l2 = ResilientL2(l2, errors=errors)
+        l2 = ResilientL2(l2, timeout=3600, errors=errors)
     return HierarchicalCache(l1, l2, clock=clock, policy=policy, **options)
 
 

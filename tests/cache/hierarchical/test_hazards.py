@@ -490,7 +490,7 @@ async def test_fetch_under_way_at_a_fork_does_not_block_the_child() -> None:
     await idle()
 
     async def read() -> int:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             value: int = await cache.get("key", lambda: 2)
             return value
 

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tests.cache.hierarchical.support import Air, Doors, FakeClock, MemoryL2, Plane, idle
 
 from meshaccel.cache import CachePolicy, FetchContext, HierarchicalCache, TagCache
+from meshaccel.cache.resilient_l2 import ResilientL2
 
 KEYS = ("a", "b")
 OFTEN_A = st.sampled_from("aaab")
@@ -102,7 +103,7 @@ class Interleavings(RuleBasedStateMachine):
             doors, plane = Doors(store, *shut), air.plane()
             cache = HierarchicalCache[int](
                 TagCache(entries, clock=self.clock.monotonic),
-                doors,
+                ResilientL2(doors, timeout=3600),  # who is held waits as long as the test likes
                 backplane=plane,
                 policy=policy,
                 clock=self.clock,

@@ -33,7 +33,7 @@ async def test_hit_needs_no_event_loop_and_no_coroutine() -> None:
     with pytest.raises(StopIteration) as stopped:
         hit.__await__().send(None)
     assert stopped.value.value == 1
-    both = await asyncio.gather(cache.get("key"), asyncio.wait_for(cache.get("key"), 1))
+    both = await asyncio.gather(cache.get("key"), asyncio.wait_for(cache.get("key"), 60))
     assert list(both) == [1, 1]
 
 

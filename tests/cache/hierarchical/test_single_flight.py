@@ -169,10 +169,10 @@ def test_loops_share_a_fetch() -> None:
         got.extend(await joining)
 
     first = in_thread(call)
-    assert started.wait(30)
+    assert started.wait(60)
     second = in_thread(call_later)
-    first.join(30)
-    second.join(30)
+    first.join(60)
+    second.join(60)
     assert (got, calls) == ([1] * 20, [1])
 
 
@@ -197,10 +197,10 @@ def test_loop_that_ends_leaves_the_fetch_to_others() -> None:
         got.append(await joined)
 
     first = in_thread(leave)
-    assert started.wait(30)
+    assert started.wait(60)
     second = in_thread(stay)
-    first.join(30)
-    second.join(30)
+    first.join(60)
+    second.join(60)
     assert 1 in got
 
 
@@ -250,7 +250,7 @@ def test_loop_that_ends_before_the_fetch_began_leaves_nobody_waiting() -> None:
         reading = asyncio.ensure_future(cache.get("key", Origin("theirs")))
         await idle()
         joined.set()
-        outcome.append(await asyncio.wait_for(reading, 5))
+        outcome.append(await asyncio.wait_for(reading, 60))
 
     def meet() -> None:
         assert cache.stats().under_way == 1
