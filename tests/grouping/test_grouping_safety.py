@@ -109,8 +109,11 @@ def test_threads_share_a_grouper() -> None:
     assert all(result == expected for result in results)
 
 
-def test_other_threads_run_meanwhile() -> None:
-    """Lists of tuples run no Python code, which would let other threads run anyway."""
+def turns_of_another_thread() -> int:
+    """How often another thread ran meanwhile.
+
+    Lists of tuples run no Python code, which would let other threads run anyway.
+    """
     grouper = RowGrouper(ONE)
     rows = [(n, None) for n in range(400_000)]
     ticks: list[float] = []
@@ -127,7 +130,12 @@ def test_other_threads_run_meanwhile() -> None:
     end = time.monotonic()
     done.set()
     ticker.join()
-    assert sum(start < at < end for at in ticks) > 3
+    return sum(start < at < end for at in ticks)
+
+
+def test_other_threads_run_meanwhile() -> None:
+    """If the system lets them: on a busy machine it takes more than one try to see it."""
+    assert any(turns_of_another_thread() > 3 for _ in range(30))
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers")
@@ -138,15 +146,18 @@ def test_signals_are_handled_meanwhile(*, alone: bool) -> None:
     def interrupt(_: int, __: object) -> None:
         raise Grumpy
 
+    def group_for_ever() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        RowGrouper(ONE).group(repeat((1, None)))
+
     done = threading.Event()
     other = threading.Thread(target=done.wait)
     before = signal.signal(signal.SIGALRM, interrupt)
     if not alone:
         other.start()
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.02)
         with pytest.raises(Grumpy):
-            RowGrouper(ONE).group(repeat((1, None)))
+            group_for_ever()
     finally:
         signal.signal(signal.SIGALRM, before)
         done.set()

@@ -312,7 +312,7 @@ def test_a_thread_that_leaves_wakes_a_coroutine() -> None:
         waiting = asyncio.create_task(bulkhead.enter(None))
         await asyncio.sleep(0)
         await asyncio.to_thread(bulkhead.leave)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await waiting
         assert (bulkhead.in_use, bulkhead.waiting) == (1, 0)
         bulkhead.leave()
@@ -348,7 +348,7 @@ def test_who_begins_to_wait_while_another_leaves_is_served() -> None:
 
         leaving.start()
         await asyncio.to_thread(leaving.join)
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(60):
             await entered[0]
         assert (bulkhead.in_use, bulkhead.waiting) == (1, 0)
 
