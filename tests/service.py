@@ -1,6 +1,7 @@
 """The service in this process: a real server on a free loopback port, in a thread of its own."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from meshaccel.registry.settings import RegistrySettings
 
 T = TypeVar("T")
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 90.0
 
 
 class Service:
@@ -24,6 +25,7 @@ class Service:
 
     def __init__(self, url: str, loop: asyncio.AbstractEventLoop) -> None:
         self.url = url
+        self._server = Server(config(self))
         self._loop = loop
         self._app: App | None = None
         self._registry: AgentRegistry | None = None
@@ -32,6 +34,21 @@ class Service:
         """Serve with the present registry."""
         assert self._app is not None, "no registry is open"
         await self._app(scope, receive, send)
+
+    async def run(self, listener: socket.socket) -> None:
+        """Serve until stopped."""
+        await self._server.serve([listener])
+
+    def stop(self) -> None:
+        """Let ``run`` end."""
+        self._server.should_exit = True
+
+    def serves(self, client: socket.socket) -> bool:
+        """Whether the server has a connection to this client."""
+        connections = list(self._server.server_state.connections)
+        return client.getsockname() in {
+            connection.transport.get_extra_info("peername") for connection in connections
+        }
 
     @property
     def registry(self) -> AgentRegistry:
@@ -70,24 +87,23 @@ class Service:
 def serving() -> Iterator[Service]:
     """Run a server without a registry; ``Service.open`` gives it one."""
     ready = threading.Event()
-    box: list[tuple[Service, Server]] = []
+    box: list[Service] = []
 
     async def run() -> None:
         listener = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         service = Service(url, asyncio.get_running_loop())
-        server = Server(config(service))
-        box.append((service, server))
+        box.append(service)
         ready.set()
-        await server.serve([listener])
+        await service.run(listener)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()))
     thread.start()
     try:
         assert ready.wait(TIMEOUT_S), "the server did not start"
-        yield box[0][0]
+        yield box[0]
     finally:
-        box[0][1].should_exit = True
+        box[0].stop()
         thread.join(TIMEOUT_S)
 
 

@@ -25,7 +25,7 @@ from .answers import Json
 from .layout import layout
 from .replay import REQUEST_TIMEOUT_SECONDS, SCENARIOS, Step, ask
 
-START_TIMEOUT_SECONDS = 15.0
+START_TIMEOUT_SECONDS = 60.0
 POLL_SECONDS = 0.02
 #: Long enough that no agent of a scenario is ever marked unhealthy for being silent.
 SILENCE_SECONDS = 3600

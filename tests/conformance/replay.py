@@ -25,7 +25,7 @@ from .answers import Json, agrees, normalise
 from .layout import layout
 
 SCENARIOS = Path(__file__).parent / "scenarios"
-REQUEST_TIMEOUT_SECONDS = 10.0
+REQUEST_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)

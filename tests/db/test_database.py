@@ -93,12 +93,12 @@ def test_read_sees_one_snapshot(tmp_path: Path) -> None:
     def read_twice(conn: sqlite3.Connection) -> tuple[int, int]:
         first = revision(conn)
         begun.set()
-        go_on.wait(10)
+        go_on.wait(300)
         return first, revision(conn)
 
     async def test(database: Database) -> None:
         reading = asyncio.create_task(database.read(read_twice))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(begun.wait, 60)
         assert await database.write(bump) == 1
         go_on.set()
         assert await reading == (0, 0)
@@ -120,13 +120,13 @@ def test_cancelled_write_leaves_no_transaction_open(tmp_path: Path) -> None:
 
     def slow(conn: sqlite3.Connection) -> int:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(300)
         return bump(conn)
 
     async def test(database: Database) -> None:
         running = asyncio.create_task(database.write(slow))
         queued = asyncio.create_task(database.write(bump))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(begun.wait, 60)
         running.cancel()
         queued.cancel()
         go_on.set()
@@ -201,7 +201,7 @@ def test_writes_that_wait_share_a_transaction_and_one_that_fails_is_undone_alone
 
     def hold(_: sqlite3.Connection) -> None:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(300)
 
     def fail(conn: sqlite3.Connection) -> int:
         bump(conn)
@@ -209,7 +209,7 @@ def test_writes_that_wait_share_a_transaction_and_one_that_fails_is_undone_alone
 
     async def test(database: Database) -> None:
         holding = asyncio.create_task(database.write(hold))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(begun.wait, 60)
         works = [bump, fail, bump, bump]
         queued = [asyncio.create_task(database.write(work)) for work in works]
         await asyncio.sleep(0)
@@ -229,7 +229,7 @@ def test_a_look_up_does_not_stand_behind_listings(tmp_path: Path) -> None:
     release = threading.Event()
 
     async def test(database: Database) -> None:
-        long = [asyncio.create_task(database.read(lambda _: release.wait(10))) for _ in range(4)]
+        long = [asyncio.create_task(database.read(lambda _: release.wait(300))) for _ in range(4)]
         await asyncio.sleep(0)
         assert await database.read(revision) == 0
         release.set()

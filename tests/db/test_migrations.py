@@ -165,7 +165,7 @@ def test_several_processes_create_one_file(tmp_path: Path) -> None:
             process.stdin.write(b"\n")
             process.stdin.flush()
         for process in opened:
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=100)
             results.append((process.returncode, errors))
         assert any(code == 0 for code, _ in results), results
         assert all(code == 0 or b"in use by another" in errors for code, errors in results)

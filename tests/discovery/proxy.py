@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 CHUNK = 512
-TIMEOUT_S = 20.0
+TIMEOUT_S = 90.0
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER by which closing a connection resets it."""

@@ -33,7 +33,7 @@ def in_a_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
     """Let a test be a coroutine."""
 
     def run() -> None:
-        asyncio.run(asyncio.wait_for(test(), 20))
+        asyncio.run(asyncio.wait_for(test(), 120))
 
     run.__doc__ = test.__doc__
     return run

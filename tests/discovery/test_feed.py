@@ -61,17 +61,21 @@ async def test_nothing_happens() -> None:
 @in_a_loop
 async def test_changes_are_gathered() -> None:
     """However fast things change, who waits is answered once in a while, with all of it."""
-    async with opened(FeedSettings(gather_s=0.3)) as registry:
-        request = structs.replace(await held(registry), wait_s=LONG_S)
-        begun = time.monotonic()
-        waiting = asyncio.create_task(registry.feed.changes(request))
-        await readers(registry, 1)
-        for name in "abc":
-            await put(registry, name)
-        answer = await waiting
-        assert time.monotonic() - begun >= 0.3
+    for gather_s in (0.3, 3.0, 30.0):  # the machine may be too busy to change so much in time
+        async with opened(FeedSettings(gather_s=gather_s)) as registry:
+            request = structs.replace(await held(registry), wait_s=2 * LONG_S)
+            begun = time.monotonic()
+            waiting = asyncio.create_task(registry.feed.changes(request))
+            await readers(registry, 1)
+            for name in "abc":
+                await put(registry, name)
+            answer = await waiting
+            assert time.monotonic() - begun >= gather_s
         assert isinstance(answer, Changes)
-        assert [item.id for item in answer.items] == ["a", "b", "c"]
+        ids = [item.id for item in answer.items]
+        if len(ids) == 3:
+            break
+    assert ids == ["a", "b", "c"]
 
 
 def test_readers_share_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

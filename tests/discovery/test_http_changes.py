@@ -168,9 +168,9 @@ def test_waiting(client: Client) -> None:
     box: list[Json] = []
     waiting = threading.Thread(target=lambda: box.append(client.get("/changes", **known)))
     waiting.start()
-    with httpx.Client(base_url=client.http.base_url, trust_env=False) as other:
+    with httpx.Client(base_url=client.http.base_url, timeout=60, trust_env=False) as other:
         other.post("/heartbeat", json={"agent_id": "a"})
-    waiting.join(20)
+    waiting.join(60)
     assert ids(box[0]) == ["upsert a"]
 
 
@@ -198,7 +198,7 @@ def _events(lines: Iterator[str]) -> Iterator[tuple[str, str, Json]]:
 def test_a_stream(client: Client, server: Service) -> None:
     """First what there is, then what changes; and its reader is forgotten when it leaves."""
     client.post("a")
-    with httpx.Client(base_url=client.http.base_url, trust_env=False) as other:
+    with httpx.Client(base_url=client.http.base_url, timeout=60, trust_env=False) as other:
         with streaming(client) as events:
             last, name, first = next(events)
             assert (name, ids(first)) == ("changes", ["upsert a"])

@@ -37,7 +37,7 @@ class Client:
 
     def __init__(self, server: Service) -> None:
         self._server = server
-        self.http = httpx.Client(base_url=server.url, timeout=20, trust_env=False)
+        self.http = httpx.Client(base_url=server.url, timeout=60, trust_env=False)
 
     def __enter__(self) -> Self:
         return self

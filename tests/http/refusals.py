@@ -51,7 +51,7 @@ def rejected(client: Client, body: Json, field: str) -> None:
 def raw(server: Service, *pieces: bytes, half: bool = False) -> bytes:
     """Send bytes; return all that comes until the server closes the connection."""
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), 10) as connection:
+    with socket.create_connection((host, int(port)), 60) as connection:
         received = bytearray()
         # A server that has refused does not wait for the rest: what had come is the answer.
         with suppress(ConnectionResetError, BrokenPipeError):

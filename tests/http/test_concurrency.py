@@ -174,7 +174,7 @@ def held_writer(server: Service) -> Iterator[threading.Event]:
 
     async def hold(registry: AgentRegistry) -> asyncio.Task[None]:
         def wait(_: sqlite3.Connection) -> None:
-            release.wait(20)
+            release.wait(60)
 
         return asyncio.create_task(registry._database.write(wait))
 
@@ -281,7 +281,7 @@ def test_client_that_leaves_in_the_middle_changes_nothing(server: Service, tmp_p
         client.post("c", tool("use", "cap"))
         host, port = server.url.removeprefix("http://").split(":")
         for _ in range(20):
-            with socket.create_connection((host, int(port)), 5) as half:
+            with socket.create_connection((host, int(port)), 60) as half:
                 half.sendall(b"POST /heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
         assert [client.head(agent) for agent in ("p", "c")] == [200, 200]
         assert client.get("/agents")["count"] == 2
@@ -298,7 +298,7 @@ def test_client_that_leaves_before_its_answer_leaves_caches_right(
         body = b'{"agent_id":"p","http_host":"new","http_port":1,"tools":[]}'
         head = b"POST /heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
         with held_writer(server):
-            gone = socket.create_connection((host, int(port)), 5)
+            gone = socket.create_connection((host, int(port)), 60)
             gone.sendall(head + body)
             gone.shutdown(socket.SHUT_RDWR)
             gone.close()

@@ -104,7 +104,7 @@ def test_slow_but_steady_request_is_given_up_too(
     with socket.create_connection((host, int(port)), 0.02) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\n")
         closed = False
-        for _ in range(200):
+        for _ in range(3000):
             try:
                 connection.sendall(b"x: y\r\n")
                 closed = connection.recv(100) == b""

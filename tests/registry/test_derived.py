@@ -30,7 +30,7 @@ def run(work: Callable[[AgentRegistry, "Reads"], Coroutine[Any, Any, None]]) -> 
         async with await AgentRegistry.open(":memory:", settings=QUIET) as registry:
             await work(registry, Reads(registry._derived._database))
 
-    asyncio.run(asyncio.wait_for(opened(), 60))
+    asyncio.run(asyncio.wait_for(opened(), 240))
 
 
 class Reads:

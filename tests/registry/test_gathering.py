@@ -33,7 +33,7 @@ async def idle() -> None:
 
 
 def asynchronous(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    return lambda: asyncio.run(asyncio.wait_for(test(), 20))
+    return lambda: asyncio.run(asyncio.wait_for(test(), 120))
 
 
 @asynchronous

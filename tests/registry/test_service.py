@@ -36,7 +36,7 @@ def declare(agent_id: str, *tools: Tool) -> Declaration:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 60))
+    asyncio.run(asyncio.wait_for(work, 240))
 
 
 def test_listing_read_while_an_agent_is_told_does_not_stay_wrong(tmp_path: Path) -> None:
