@@ -68,7 +68,7 @@ def heartbeat(registry: Service) -> Callable[..., None]:
 
     def heartbeat(agent_id: str, *tools: Json, **fields: object) -> None:
         body = {"agent_id": agent_id, "tools": tools, **fields}
-        answer = httpx.post(f"{registry.url}/heartbeat", json=body).json()
+        answer = httpx.post(f"{registry.url}/heartbeat", json=body, timeout=60).json()
         assert answer["status"] == "success", answer
 
     return heartbeat

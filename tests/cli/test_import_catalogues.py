@@ -105,7 +105,7 @@ def test_a_catalogue_goes_in_and_comes_out_equal(
     assert run("import", str(file)).stdout == summary(len(records), created=len(records))
     agents = {agent["id"]: agent for agent in json.loads(run("list", "--json").stdout)}
     assert set(agents) == {record["agent_id"] for record in records}
-    with httpx.Client(base_url=registry.url) as client:
+    with httpx.Client(base_url=registry.url, timeout=60) as client:
         for record in records:
             path = "/agents/" + quote(record["agent_id"], safe="")
             assert_equal(record, client.get(path).raise_for_status().json())
@@ -142,7 +142,7 @@ def test_importing_a_catalogue_again_changes_nothing(
         }
 
     run("import", str(file))
-    with httpx.Client(base_url=registry.url) as client:
+    with httpx.Client(base_url=registry.url, timeout=60) as client:
         before = revisions()
         assert run("import", str(file)).stdout == summary(len(records), unchanged=len(records))
         assert revisions() == before

@@ -81,7 +81,7 @@ def test_filters(run: Run, heartbeat: Callable[..., None]) -> None:
 def test_every_page_is_read(many: Service, run: Run) -> None:
     """The array is what the registry gives to who asks for all at once."""
     result = run("list", "--json")
-    at_once = httpx.get(f"{many.url}/agents").json()["agents"]
+    at_once = httpx.get(f"{many.url}/agents", timeout=60).json()["agents"]
     assert len(at_once) == MANY
     assert json.loads(result.stdout) == at_once
     assert not result.stderr

@@ -122,7 +122,7 @@ def test_the_registry_goes_away(tmp_path: Path) -> None:
         wait_for("all are", lambda: len(registry.agents()), (100).__eq__, [registry])
         registry.kill()
         rest = "".join(json.dumps({"agent_id": f"b{number}"}) + "\n" for number in range(1000))
-        output, errors = importing.communicate(rest, timeout=30)
+        output, errors = importing.communicate(rest, timeout=100)
     finally:
         registry.kill()
         importing.kill()

@@ -12,7 +12,7 @@ import httpx
 from tests.cli.conftest import Run, tool
 from tests.service import Service
 
-DEADLINE_S = 20.0
+DEADLINE_S = 90.0
 
 
 @contextmanager

@@ -19,7 +19,7 @@ class ToolCallError(Exception):
 
 
 def call_tool(
-    endpoint: str, tool: str, arguments: Mapping[str, object], timeout: float = 15.0
+    endpoint: str, tool: str, arguments: Mapping[str, object], timeout: float = 60.0
 ) -> str:
     """The text an agent's tool answers; ToolCallError if it fails, OSError if nobody is there."""
     call = {

@@ -70,7 +70,7 @@ def request(
     url: str,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
-    timeout: float = 5.0,
+    timeout: float = 60.0,
 ) -> Response:
     """One HTTP request on a connection of its own; OSError if nobody answers."""
     parts = urlsplit(url)
@@ -141,7 +141,7 @@ class Process:
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()
 
-    def terminate(self, timeout: float = 15.0) -> int:
+    def terminate(self, timeout: float = 60.0) -> int:
         """Ask the process to end with SIGTERM and return its exit code."""
         assert self._child is not None, f"{self.name} was never started"
         self._should_run = False
@@ -191,7 +191,7 @@ class Registry(Process):
             "HOST": HOST,
             "PORT": str(self.port),
             "DATABASE_URL": str(directory / "registry.db"),
-            "DEFAULT_TIMEOUT_THRESHOLD": "3",
+            "DEFAULT_TIMEOUT_THRESHOLD": "8",
             "HEALTH_CHECK_INTERVAL": "1",
             "MCP_MESH_LOG_LEVEL": "INFO",
         }
@@ -291,7 +291,7 @@ class Mesh:
         return agent
 
     def wait_for(
-        self, what: str, probe: Callable[[], T], done: Callable[[T], bool], timeout: float = 20.0
+        self, what: str, probe: Callable[[], T], done: Callable[[T], bool], timeout: float = 90.0
     ) -> T:
         """Like the function `wait_for`, watching all processes of this mesh."""
         return wait_for(what, probe, done, [self.registry, *self.members], timeout)
@@ -322,7 +322,7 @@ def wait_for(
     probe: Callable[[], T],
     done: Callable[[T], bool],
     processes: Iterable[Process],
-    timeout: float = 20.0,
+    timeout: float = 90.0,
 ) -> T:
     """Poll until `done(probe())`, or fail with the last value and the ends of all logs."""
     __tracebackhide__ = True
