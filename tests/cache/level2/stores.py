@@ -68,7 +68,7 @@ class RedisStore:
         return RedisL2(
             self.server.url,
             namespace=self.namespace,
-            timeout=10,
+            timeout=60,
             max_notes=self.max_notes,
             clock=self.clock,
         )

@@ -1,10 +1,16 @@
 """What the tests of second levels share."""
 
+import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from meshaccel.cache.level2 import Level2, StoredEntry, Version, Wanted
+from meshaccel.errors import SecondLevelError
+
+T = TypeVar("T")
 
 Opened = Callable[[], Awaitable[Level2]]
 """Opens a store over the same data each time."""
@@ -42,6 +48,15 @@ def entry(
         kept_until=kept_until,
         validator=validator,
     )
+
+
+async def insisted(call: Callable[[], Awaitable[T]]) -> T:
+    """What a call returns in the end: to a client in a hurry a busy machine is away, too."""
+    for _ in range(600):
+        with suppress(SecondLevelError):
+            return await call()
+        await asyncio.sleep(0.05)
+    raise AssertionError("no answer")
 
 
 async def present(l2: Level2) -> Version:

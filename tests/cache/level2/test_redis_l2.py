@@ -1,12 +1,11 @@
 """What is particular to the store on a server: losing it, in whole or in part, and being slow."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import pytest
 from tests.cache.level2.stores import RedisStore
-from tests.cache.level2.support import entry, look, payload, present
+from tests.cache.level2.support import entry, insisted, look, payload, present
 from tests.fault_proxy import fault_proxy
 from tests.pool.support import eventually
 from tests.valkey import Valkey, valkey
@@ -155,24 +154,23 @@ def test_a_server_that_does_not_answer_is_an_error_in_time(
 ) -> None:
     async def run() -> None:
         async with RedisL2(own_server.url, timeout=0.2) as l2:
-            await l2.put("k", entry(b"1", UNKNOWN))
+            await insisted(lambda: l2.put("k", entry(b"1", UNKNOWN)))
             if trouble == "pause":
-                own_server.command("CLIENT", "PAUSE", 60_000, "ALL")
+                own_server.command("CLIENT", "PAUSE", 3_600_000, "ALL")
             else:
                 getattr(own_server, trouble)()
-            began = time.monotonic()
-            for call in (l2.read([]), l2.invalidate(["a"]), l2.delete(["k"]), l2.clear()):
-                with pytest.raises(SecondLevelError):
-                    await call
-            assert time.monotonic() - began < 10
+            async with asyncio.timeout(60):
+                for call in (l2.read([]), l2.invalidate(["a"]), l2.delete(["k"]), l2.clear()):
+                    with pytest.raises(SecondLevelError):
+                        await call
             if trouble == "kill":
                 own_server.start()
             elif trouble == "freeze":
                 own_server.thaw()
             else:
                 return
-            await l2.put("k", entry(b"2", UNKNOWN))
-            assert await payload(l2, "k") == b"2"
+            await insisted(lambda: l2.put("k", entry(b"2", UNKNOWN)))
+            assert await insisted(lambda: payload(l2, "k")) == b"2"
 
     asyncio.run(run())
 
@@ -189,7 +187,7 @@ def test_a_late_put_does_not_undo_what_came_after_it(redis_store: RedisStore, ch
             ) as slow,
             await redis_store.open() as l2,
         ):
-            await slow.put("other", entry(b"1", UNKNOWN))
+            await insisted(lambda: slow.put("other", entry(b"1", UNKNOWN)))
             proxy.swallow()
             with pytest.raises(SecondLevelError):
                 await slow.put("k", entry(b"late", UNKNOWN, "k"))
@@ -261,7 +259,7 @@ def test_as_many_commands_as_connections(redis_store: RedisStore) -> None:
             RedisL2(
                 f"redis://127.0.0.1:{proxy.port}",
                 namespace=redis_store.namespace,
-                timeout=20,
+                timeout=60,
                 max_commands=3,
             ) as l2,
         ):

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cache.hierarchical.support import MemoryL2
-from tests.cache.level2.support import entry, payload, present
+from tests.cache.level2.support import entry, insisted, payload, present
 from tests.pool.support import eventually
 from tests.valkey import Valkey, valkey
 
@@ -88,9 +89,17 @@ async def unreliable(path: Path, **options: Any) -> AsyncIterator[tuple[Unreliab
     """A store in a file, what makes it fail, and what hides that."""
     store = Unreliable(await SqliteL2.open(path / "l2.db"))
     breaker = CircuitBreaker(min_calls=2, open_s=0.01)
-    async with ResilientL2(store, **{"timeout": 5, "breaker": breaker, **options}) as l2:
+    async with ResilientL2(store, **{"timeout": 60, "breaker": breaker, **options}) as l2:
         yield store, l2
         store.away = store.answers_lost = store.hangs = False
+
+
+@contextmanager
+def impatient(l2: ResilientL2) -> Iterator[None]:
+    """Let it give up soon what hangs."""
+    patience, l2._timeout = l2._timeout, 0.05
+    yield
+    l2._timeout = patience
 
 
 async def hidden(l2: Level2, key: str) -> bool:
@@ -115,13 +124,14 @@ def test_what_was_acknowledged_while_the_store_was_away_holds(
     tmp_path: Path, change: str, fault: str
 ) -> None:
     async def run() -> None:
-        async with unreliable(tmp_path, timeout=0.05) as (store, l2):
+        async with unreliable(tmp_path) as (store, l2):
             before = await present(l2)
             await l2.write("k", entry(b"1", before, "a"))
             setattr(store, fault, True)
-            with pytest.raises(SecondLevelError):
-                await CHANGES[change](l2)
-            assert await hidden(l2, "k")
+            with impatient(l2):
+                with pytest.raises(SecondLevelError):
+                    await CHANGES[change](l2)
+                assert await hidden(l2, "k")
             assert l2.stats().pending == 1
             setattr(store, fault, False)
             await eventually(lambda: l2.stats().pending == 0)
@@ -270,9 +280,16 @@ def test_a_real_server_in_trouble(trouble: str) -> None:
         async with ResilientL2(
             RedisL2(server.url, timeout=0.2), timeout=0.5, breaker=breaker
         ) as l2:
-            before = await present(l2)
+            before = await insisted(lambda: present(l2))
+
+            async def write_old(number: int) -> bool:
+                return await l2.write(f"k{number}", entry(b"1", before, f"t{number}"))
+
+            async def write_new() -> bool:
+                return await l2.write("k", entry(b"2", await present(l2), "t1"))
+
             for number in range(20):
-                await l2.write(f"k{number}", entry(b"1", before, f"t{number}"))
+                await insisted(partial(write_old, number))
             begin(server)
             for number in range(20):
                 with suppress(SecondLevelError):
@@ -282,9 +299,9 @@ def test_a_real_server_in_trouble(trouble: str) -> None:
             await eventually(lambda: l2.stats().pending == 0)
             for number in range(20):
                 assert await hidden(l2, f"k{number}")
-                assert not await l2.write(f"k{number}", entry(b"1", before, f"t{number}"))
-            assert await l2.write("k", entry(b"2", await present(l2), "t1"))
-            assert await payload(l2, "k") == b"2"
+                assert not await insisted(partial(write_old, number))
+            assert await insisted(write_new)
+            assert await insisted(lambda: payload(l2, "k")) == b"2"
 
     with valkey() as server:
         asyncio.run(run(server))
@@ -324,7 +341,7 @@ def test_the_store_is_told_by_the_next_loop_if_one_ends_while_telling(*, hangs: 
 
     async def go_on() -> None:
         store.hangs = False
-        assert await asyncio.wait_for(payload(l2, "k"), 5) is None
+        assert await asyncio.wait_for(payload(l2, "k"), 60) is None
         assert l2.stats().pending == 0
         await l2.close()
 
@@ -349,7 +366,7 @@ def test_a_loop_that_stopped_in_the_midst_holds_nobody_up() -> None:
 
     async def go_on() -> None:
         store.hangs = False
-        assert await asyncio.wait_for(payload(l2, "k"), 5) is None
+        assert await asyncio.wait_for(payload(l2, "k"), 60) is None
         assert l2.stats().pending == 0
 
     readings = list[asyncio.Future[bytes | None]]()

@@ -268,7 +268,7 @@ def test_processes_share_one_file(sqlite_store: SqliteStore) -> None:
         subprocess.Popen([sys.executable, "-c", WRITER, str(sqlite_store.path), name])
         for name in ("x", "y", "z")
     ]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert [process.wait(120) for process in processes] == [0, 0, 0]
 
     async def run() -> None:
         async with await SqliteL2.open(sqlite_store.path) as l2:

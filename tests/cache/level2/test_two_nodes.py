@@ -97,7 +97,7 @@ class Mesh:
 
     async def _hear(self, one: Node, other: Node) -> None:
         """Return once the other has heard the one: messages come in order, so all have come."""
-        for _ in range(50):
+        for _ in range(300):
             with suppress(AssertionError, SecondLevelError):
                 last = await one.l2.invalidate(["settle"])
                 await eventually(lambda: UNKNOWN != last == other.backplane._last, 0.2)  # noqa: B023
