@@ -175,7 +175,7 @@ def test_what_one_node_fetched_the_other_finds(valkey_server: Valkey) -> None:
     async def run() -> None:
         namespace = secrets.token_hex(8)
         async with fault_proxy(valkey_server.port) as proxy:
-            nodes = [Node(proxy, namespace), Node(proxy, namespace)]
+            nodes = [Node(proxy, namespace, 30.0) for _ in range(2)]
             async with nodes[0].cache, nodes[1].cache:
                 await eventually(lambda: all(node.backplane.connected for node in nodes))
                 assert await nodes[0].cache.get("k", lambda: 1, tags=["a"]) == 1
