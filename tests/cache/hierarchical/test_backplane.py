@@ -1,13 +1,17 @@
 """Several nodes on one second level, and what they hear of each other."""
 
+import asyncio
+
 import pytest
 from tests.cache.hierarchical.support import (
     Air,
+    Doors,
     FakeClock,
     MemoryL2,
     Origin,
     Plane,
     asynchronous,
+    idle,
     make,
 )
 
@@ -110,6 +114,24 @@ async def test_after_a_gap_everything_is_checked_against_the_second_level() -> N
     origin.error = ConnectionError("down")
     with pytest.raises(ConnectionError):  # what was here before is not even fail-safe's
         await two.get("other", origin)
+
+
+@asynchronous
+async def test_connecting_while_the_second_level_is_asked_fetches_nothing() -> None:
+    mesh = Mesh()
+    one, _ = await mesh.node()
+    await one.set("key", "value", ["tag"])
+    doors, plane = Doors(mesh.l2, "read"), mesh.air.plane()
+    late = make(doors, mesh.clock, backplane=plane)
+    async with late:
+        origin = Origin("fetched")
+        asking = asyncio.ensure_future(late.get("key", origin, tags=["tag"]))
+        await idle()
+        plane.mend()
+        await doors.open()
+        assert await asking == "value"
+        assert origin.calls == 0
+        assert late.get_now("key") == "value"
 
 
 @asynchronous
