@@ -135,6 +135,28 @@ async def test_connecting_while_the_second_level_is_asked_fetches_nothing() -> N
 
 
 @asynchronous
+async def test_what_is_fetched_while_connecting_is_there_for_others() -> None:
+    mesh = Mesh()
+    (one, _), (two, ear) = await mesh.node(), await mesh.node()
+
+    async def fetch() -> str:
+        ear.mend()
+        return "value"
+
+    assert await two.get("key", fetch, tags=["tag"]) == "value"
+    assert two.get_now("key") is None  # it may have missed something
+    assert await one.get("key") == "value"  # the second level did not
+
+    async def fetch_old() -> str:
+        await one.invalidate_by_tag("tag")
+        ear.mend()
+        return "old"
+
+    assert await two.get("other", fetch_old, tags=["tag"]) == "old"
+    assert await one.get("other") is None  # that was outdated for all
+
+
+@asynchronous
 async def test_deaf_node_asks_the_second_level_again_soon() -> None:
     mesh = Mesh()
     (one, _), (two, ear) = await mesh.node(), await mesh.node()
