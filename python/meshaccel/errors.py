@@ -23,7 +23,6 @@
     │   ├── NoJsonFormError (ValueError)           a value that JSON cannot express
     │   ├── UnknownMetadataKeyError (KeyError)     a key of nothing, or released already
     │   └── PoolFull                               a limit would be exceeded
-    │   └── UnhashableKeyError         a key value that can never be compared by hash
     ├── CacheError                     a cache cannot do what it was asked to
     │   ├── CacheNameError (TypeError)     a key or tag is not exactly str
     │   ├── CacheOptionError (ValueError)  an option is out of its range
@@ -39,9 +38,9 @@
     │   ├── DatabaseInUseError         another registry has the file open
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
     ├── PoolError                      a connection pool cannot serve this request
-    │   ├── ConnectionPoolExhausted    no connection within the timeout, or too many waiting
+    │   ├── ConnectionPoolExhausted (TimeoutError) no connection in time, or too many waiting
     │   ├── PoolClosedError            the pool is not open, or the connection was given back
-    │   └── PoolMisuseError            used from another event loop or a forked process
+    │   └── PoolMisuseError (RuntimeError)         used in another event loop or a forked process
     ├── ResilienceError                the error handling made no attempt, or cut one off
     │   ├── CircuitOpenError           the dependency is in trouble: nothing was sent
     │   ├── BulkheadFullError          too many calls at once: nothing was sent

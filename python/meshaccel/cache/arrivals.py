@@ -87,8 +87,10 @@ class Arrivals(Generic[V]):
         outdated = self._store(fetch.key, kept, fetch.guard, keep=keep, policy=wish.policy)
         self._counters.outdated += outdated
         outcome = Outcome(kept.value, found=True, outdated=outdated)
-        if outdated or version == UNKNOWN:
+        if version == UNKNOWN:
             return outcome, None
+        # Outdated or not: the second level knows by the version whether it counts. It does if all
+        # that happened was that a backplane began to listen.
         return outcome, self.entry(kept, ttl, keep, version)
 
     def failed(self, fetch: Fetch[V], error: Exception, old: Kept[V] | None, wish: Wish) -> Outcome:

@@ -267,6 +267,11 @@ class HierarchicalCache(Generic[V]):
 
         The arguments are those of ``get_many``. Without ``fetch_many``, what the second level
         holds is brought.
+
+        Raises:
+            CacheOptionError: ``batch`` is below 1.
+            CacheNameError: A key or a tag is not exactly a str.
+            Exception: What ``fetch_many`` raises; what was brought before stays.
         """
         if batch < 1:
             raise CacheOptionError("batch", "at least 1", batch)
@@ -290,7 +295,11 @@ class HierarchicalCache(Generic[V]):
         await self._changes.set(self._full(key), value, self._wish(ttl, tags))
 
     async def delete(self, *keys: str) -> None:
-        """Forget keys in both levels."""
+        """Forget keys in both levels, and refuse what is being fetched for them.
+
+        Raises:
+            CacheNameError: A key is not exactly a str.
+        """
         await self._changes.delete([self._full(key) for key in keys])
 
     async def invalidate_by_tag(self, *tags: str) -> int:
@@ -298,6 +307,9 @@ class HierarchicalCache(Generic[V]):
 
         In all namespaces. Return how many values of the first level it were. O(those); in the
         second level O(tags).
+
+        Raises:
+            CacheNameError: A tag is not exactly a str.
         """
         return await self._changes.invalidate(tuple(exact_tags(tags)))
 
@@ -305,11 +317,17 @@ class HierarchicalCache(Generic[V]):
         """Let values that carry one of ``tags`` be served by fail-safe only.
 
         In all namespaces. Return how many values of the first level it were. O(those).
+
+        Raises:
+            CacheNameError: A tag is not exactly a str.
         """
         return await self._changes.expire(tuple(exact_tags(tags)))
 
     async def clear(self) -> None:
-        """Forget everything in this namespace, and in those within it."""
+        """Forget everything in this namespace, and in those within it.
+
+        Takes O(values) in the first level, and one trip to the second, however many are there.
+        """
         if self._prefix:
             await self._changes.invalidate([f"namespace:{self._prefix}"])
         else:

@@ -128,6 +128,13 @@ class Run(Generic[V]):
                 old.forget()
             return
         fetch.tags = job.old.tags
+        if job.old.expired and entry is not None and not entry.expired:
+            # Something changed while the store was asked, or a backplane began to listen. The
+            # store knows by now whether the entry still counts: asking again costs a trip, not a
+            # call of the function.
+            job.outcome = Outcome(again=True)
+            self._end(job)
+            return
         now = parts.clock.monotonic()
         left = job.old.left(now)
         outdated = fetch.guard.outdated(job.old.tags, fetch.key)

@@ -143,7 +143,11 @@ class Connection:
 
     @property
     def raw(self) -> sqlite3.Connection:
-        """The connection that ``run`` passes to its work; other threads may not execute on it."""
+        """The connection that ``run`` passes to its work; other threads may not execute on it.
+
+        Raises:
+            PoolClosedError: it was given back, or lost.
+        """
         raw = self._in_hand().worker.raw
         if raw is None:
             raise PoolClosedError("the connection was lost")

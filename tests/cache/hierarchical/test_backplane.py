@@ -1,13 +1,17 @@
 """Several nodes on one second level, and what they hear of each other."""
 
+import asyncio
+
 import pytest
 from tests.cache.hierarchical.support import (
     Air,
+    Doors,
     FakeClock,
     MemoryL2,
     Origin,
     Plane,
     asynchronous,
+    idle,
     make,
 )
 
@@ -110,6 +114,46 @@ async def test_after_a_gap_everything_is_checked_against_the_second_level() -> N
     origin.error = ConnectionError("down")
     with pytest.raises(ConnectionError):  # what was here before is not even fail-safe's
         await two.get("other", origin)
+
+
+@asynchronous
+async def test_connecting_while_the_second_level_is_asked_fetches_nothing() -> None:
+    mesh = Mesh()
+    one, _ = await mesh.node()
+    await one.set("key", "value", ["tag"])
+    doors, plane = Doors(mesh.l2, "read"), mesh.air.plane()
+    late = make(doors, mesh.clock, backplane=plane)
+    async with late:
+        origin = Origin("fetched")
+        asking = asyncio.ensure_future(late.get("key", origin, tags=["tag"]))
+        await idle()
+        plane.mend()
+        await doors.open()
+        assert await asking == "value"
+        assert origin.calls == 0
+        assert late.get_now("key") == "value"
+
+
+@asynchronous
+async def test_what_is_fetched_while_connecting_is_there_for_others() -> None:
+    mesh = Mesh()
+    (one, _), (two, ear) = await mesh.node(), await mesh.node()
+
+    async def fetch() -> str:
+        ear.mend()
+        return "value"
+
+    assert await two.get("key", fetch, tags=["tag"]) == "value"
+    assert two.get_now("key") is None  # it may have missed something
+    assert await one.get("key") == "value"  # the second level did not
+
+    async def fetch_old() -> str:
+        await one.invalidate_by_tag("tag")
+        ear.mend()
+        return "old"
+
+    assert await two.get("other", fetch_old, tags=["tag"]) == "old"
+    assert await one.get("other") is None  # that was outdated for all
 
 
 @asynchronous
