@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -49,9 +49,8 @@ class Served:
         self.calls[kind] += 1
 
     def counts(self, statements: Mapping[str, int]) -> dict[str, OperationCounts]:
-        """Return all that was asked, beside the statements by operation."""
-        kinds = sorted({*self.calls, *statements, BACKGROUND})
+        """Return all that may be asked, beside the statements by operation."""
         return {
             kind: OperationCounts(self.calls.get(kind, 0), statements.get(kind, 0))
-            for kind in kinds
+            for kind in (*get_args(Operation), BACKGROUND)
         }
