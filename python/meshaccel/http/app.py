@@ -27,6 +27,7 @@ from meshaccel.http.asgi import (
     Send,
 )
 from meshaccel.http.changes import ChangesPages
+from meshaccel.http.exposition import MetricsPage
 from meshaccel.http.metrics import CLIENT_LEFT, RequestTally
 from meshaccel.http.stats import StatsPage
 from meshaccel.registry.derived import ENTRIES_PER_TURN
@@ -73,6 +74,7 @@ class App:
         self._started = self._clock.monotonic()
         self._requests = RequestTally()
         stats = StatsPage(registry, self._requests, self._clock)
+        metrics = MetricsPage(registry, self._requests)
         self._changes = changes = ChangesPages(registry.feed)
         # By method, first segment of the path, and number of segments.
         self._routes: dict[tuple[str, str, int], Handler] = {
@@ -89,6 +91,7 @@ class App:
             ("GET", "schemas", 1): self._get_schemas,
             ("GET", "schemas", 2): self._get_schema,
             ("GET", "stats", 1): stats.get_stats,
+            ("GET", "metrics", 1): metrics.get_metrics,
             ("GET", "health", 1): self._get_health,
             ("HEAD", "health", 1): self._get_health,
             ("GET", "", 1): self._get_root,
@@ -242,6 +245,7 @@ class App:
                 "/events",
                 "/schemas",
                 "/stats",
+                "/metrics",
             ],
         }
         return Response(200, wire.encode(about))
