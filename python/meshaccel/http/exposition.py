@@ -56,20 +56,21 @@ class MetricsPage:
 
     def __init__(self, registry: AgentRegistry, requests: RequestTally) -> None:
         self._registry = registry
-        self._collector = RegistryCollector(registry)
+        self._of_registry = RegistryCollector(registry)
         # Not the process-wide registry: what else this process counts is not the service's.
-        self._all = CollectorRegistry(auto_describe=False)
-        self._all.register(self._collector)
-        self._all.register(RequestCollector(requests))
-        ProcessCollector(registry=self._all)
+        self.collector = CollectorRegistry(auto_describe=False)
+        """All that the page shows."""
+        self.collector.register(self._of_registry)
+        self.collector.register(RequestCollector(requests))
+        ProcessCollector(registry=self.collector)
 
     async def get_metrics(self, request: Request) -> "Exposition":
         """Answer as OpenMetrics if the client takes it, else as Prometheus' text."""
-        self._collector.census = await counted(self._registry)
+        self._of_registry.census = await counted(self._registry)
         accepted = OPENMETRICS if OPENMETRICS in (request.header(b"accept") or "") else ""
         # What the header says beside that is left alone: it would come back in ours.
         encode, kind = choose_encoder(accepted)
-        return Exposition(encode(self._all), kind.encode())
+        return Exposition(encode(self.collector), kind.encode())
 
 
 class Exposition(Struct, frozen=True):

@@ -89,13 +89,17 @@ def _metadata(stats: RegistryStats) -> Iterator[Metric]:
     metadata, saved = stats.metadata, stats.brief.metadata_saved_percent
     for name, about, value in (
         ("values", "Distinct records and definitions", metadata.values),
-        ("references", "Holders of them", metadata.references),
-        ("nodes", "Distinct strings, numbers, lists and dicts they are made of", metadata.nodes),
-        ("bytes", "Memory that all of it takes", metadata.bytes),
+        ("references", "Holders of records and definitions", metadata.references),
+        (
+            "nodes",
+            "Distinct strings, numbers, lists and dicts that they are made of",
+            metadata.nodes,
+        ),
+        ("bytes", "Memory that the pool of metadata takes", metadata.bytes),
         ("plain_bytes", "Memory that a copy for each holder would take", metadata.plain_bytes),
         (
             "saved_ratio",
-            "Share of plain_bytes that is saved",
+            "Share of plain_bytes that the pool saves",
             None if saved is None else saved / 100,
         ),
     ):
@@ -113,18 +117,26 @@ def _feed(feed: FeedStats) -> Iterator[Metric]:
         ("readers", "Requests and streams that wait for changes", feed.readers),
         (
             "calls_avoided_ratio",
-            "Share of polls that were not made, since the start",
+            "Share of polls that took no call, since the start",
             None if percent is None else percent / 100,
         ),
-        ("avoided_bytes", "polled_bytes that were not sent, since the start", feed.bytes_avoided),
+        (
+            "avoided_bytes",
+            "Bytes of documents not sent, against polling, since the start",
+            feed.bytes_avoided,
+        ),
     ):
         yield gauge(f"meshaccel_feed_{name}", about, [], [([], value)])
     for name, about, total in (
-        ("calls", "Requests and streams that were answered", feed.calls),
-        ("polls", "Calls that polling every 5 s would have taken", feed.polls),
+        ("calls", "Requests and streams of the feed's readers", feed.calls),
+        ("polls", "Calls that polling every 5 s would have made", feed.polls),
         ("documents", "Documents of agents that were sent", feed.documents),
-        ("document_bytes", "What they took as JSON", feed.bytes),
-        ("polled_bytes", "What polling would have taken", feed.polled_bytes),
+        ("document_bytes", "Bytes that documents took as JSON", feed.bytes),
+        (
+            "polled_bytes",
+            "Bytes of documents that polling every 5 s would have sent",
+            feed.polled_bytes,
+        ),
     ):
         yield counter(f"meshaccel_feed_{name}", about, [], [([], total)])
     about = "From the commit that woke a waiting reader until its answer was there"
