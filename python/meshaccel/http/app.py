@@ -126,8 +126,7 @@ class App:
             )
 
     def _count(self, request: Request, status: int, begun: float) -> None:
-        seconds = time.perf_counter() - begun
-        self._requests.count(request.method, request.segments, status, seconds)
+        self._requests.count(request.method, request.segments, status, time.perf_counter() - begun)
 
     async def _respond(self, request: Request) -> Answer:
         segments = request.segments
