@@ -27,6 +27,9 @@ from meshaccel.http.asgi import (
     Send,
 )
 from meshaccel.http.changes import ChangesPages
+from meshaccel.http.exposition import MetricsPage
+from meshaccel.http.metrics import CLIENT_LEFT, RequestTally
+from meshaccel.http.stats import StatsPage
 from meshaccel.registry.derived import ENTRIES_PER_TURN
 from meshaccel.registry.heartbeats import Signal
 from meshaccel.registry.service import AgentRegistry
@@ -69,6 +72,9 @@ class App:
         self._max_body = max_body
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
+        self._requests = RequestTally()
+        stats = StatsPage(registry, self._requests, self._clock)
+        metrics = MetricsPage(registry, self._requests)
         self._changes = changes = ChangesPages(registry.feed)
         # By method, first segment of the path, and number of segments.
         self._routes: dict[tuple[str, str, int], Handler] = {
@@ -84,10 +90,13 @@ class App:
             ("GET", "events", 1): self._get_events,
             ("GET", "schemas", 1): self._get_schemas,
             ("GET", "schemas", 2): self._get_schema,
+            ("GET", "stats", 1): stats.get_stats,
+            ("GET", "metrics", 1): metrics.get_metrics,
             ("GET", "health", 1): self._get_health,
             ("HEAD", "health", 1): self._get_health,
             ("GET", "", 1): self._get_root,
         }
+        self._requests.expect(self._routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -101,7 +110,9 @@ class App:
         try:
             response = await self._respond(request)
         except DisconnectedError:
+            self._count(request, CLIENT_LEFT, begun)
             return
+        self._count(request, response.status, begun)
         await response.send(send)
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
@@ -113,6 +124,9 @@ class App:
                     "ms": round((time.perf_counter() - begun) * 1000, 3),
                 },
             )
+
+    def _count(self, request: Request, status: int, begun: float) -> None:
+        self._requests.count(request.method, request.segments, status, time.perf_counter() - begun)
 
     async def _respond(self, request: Request) -> Answer:
         segments = request.segments
@@ -222,7 +236,16 @@ class App:
             "service": SERVICE,
             "version": __version__,
             "status": "running",
-            "endpoints": ["/health", "/heartbeat", "/agents", "/changes", "/events", "/schemas"],
+            "endpoints": [
+                "/health",
+                "/heartbeat",
+                "/agents",
+                "/changes",
+                "/events",
+                "/schemas",
+                "/stats",
+                "/metrics",
+            ],
         }
         return Response(200, wire.encode(about))
 
