@@ -19,7 +19,7 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from benches.suite import cache, discovery, errors, listing, metadata, pool, registry
+from benches.suite import cache, discovery, errors, instructions, listing, metadata, pool, registry
 from benches.suite.figure import FULL, QUICK, AnyFigure, AnyPart, Effort, Taken
 from benches.suite.gates import FLOORS, fallen, read_floors, unmatched
 from benches.suite.report import document, table, write
@@ -33,6 +33,7 @@ PARTS: tuple[AnyPart, ...] = (
     errors.PART,
     pool.PART,
     registry.PART,
+    instructions.PART,
 )
 FIGURES: tuple[AnyFigure, ...] = tuple(figure for part in PARTS for figure in part.figures)
 RESULTS = Path(__file__).parents[2] / "bench-results" / "latest.json"

@@ -187,7 +187,7 @@ PART = Part(
         ),
         Timed(
             name="cache.tags",
-            what="the same in the first level, and dropping it by a tag",
+            what="storing an entry in the first level, dropping it by a tag",
             against=f"{BRIEF}, first level",
             ours=Caches.drops,
             baseline=Caches.drops_naive,
