@@ -16,10 +16,10 @@ unexport CONDA_PREFIX
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test lint pytest bench format clean toolchain
+.PHONY: help serve build test lint pytest bench bench-check bench-extra gates format clean toolchain
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 serve: $(VENV)/.built ## Build and run the registry on 127.0.0.1:8000 (flags: make serve ARGS="--port 9000")
 	@$(BIN)/meshaccel serve $(ARGS)
@@ -27,7 +27,7 @@ serve: $(VENV)/.built ## Build and run the registry on 127.0.0.1:8000 (flags: ma
 build: $(VENV)/.installed ## Build the wheel into dist/
 	$(BIN)/maturin build --release --out dist
 
-test: lint pytest ## Build and run every check and test
+test: lint pytest gates ## Build and run every check and test
 
 lint: $(VENV)/.built-test ## Formatting, lints, types, stubs, import layers
 	$(BIN)/ruff format --check .
@@ -46,10 +46,16 @@ pytest: $(VENV)/.built-test
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/integration --deselect tests/test_readme.py::test_five_minutes
 	$(BIN)/pytest $(AGENTS)
 
-bench: $(VENV)/.built-bench ## Measure, in a minute or two; docs/performance.md has the long commands
-	$(BIN)/python -m benches.rows --quick
-	$(BIN)/python -m benches.metadata --quick
-	$(BIN)/python -m benches.registry_load --quick
+bench: $(VENV)/.built-test ## Measure beside the brief's code; bench-results/latest.json (ARGS="--only pool")
+	$(BIN)/python -m benches.suite $(ARGS)
+
+bench-check: $(VENV)/.built-test ## The same, and fail where a gain is below its floor (benches/floors.toml)
+	$(BIN)/python -m benches.suite --check $(ARGS)
+
+gates: $(VENV)/.built-test ## The short form of bench-check, which make test runs: half a minute
+	$(BIN)/python -m benches.suite --check --quick $(ARGS)
+
+bench-extra: $(VENV)/.built-bench ## Install what the long benchmarks of docs/performance.md compare with
 
 format: $(VENV)/.built-test ## Format everything
 	$(BIN)/ruff format .

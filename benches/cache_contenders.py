@@ -1,8 +1,7 @@
 """Caches to compare with, each as its documentation uses it. Needs the extra ``bench``."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,6 +12,7 @@ import cachetools
 import cashews
 import moka_py
 import theine
+from benches.naive.cache import FirstLevel, HierarchicalCache
 
 from meshaccel.cache import TagCache
 
@@ -34,73 +34,6 @@ class Contender:
     set_tagged: SetTagged | None = None
     invalidate: Invalidate | None = None
     is_async: bool = False
-
-
-class BriefLevel1:
-    """The class of the project's brief with its second level left out: unbounded, without TTL."""
-
-    def __init__(self) -> None:
-        self.l1_cache: dict[str, Any] = {}
-        self.tags: defaultdict[str, set[str]] = defaultdict(set)
-
-    async def get(self, key: str, fetch_fn: Callable[[], Awaitable[Any]] | None = None) -> Any:
-        if key in self.l1_cache:
-            return self.l1_cache[key]
-        if fetch_fn:
-            value = await fetch_fn()
-            await self.set(key, value)
-            return value
-        return None
-
-    async def set(self, key: str, value: Any, tags: Iterable[str] = ()) -> None:
-        self.l1_cache[key] = value
-        for tag in tags:
-            self.tags[tag].add(key)
-
-    async def invalidate_by_tag(self, tag: str) -> None:
-        for key in self.tags[tag]:
-            self.l1_cache.pop(key, None)
-
-
-class AsyncDict(dict[str, Any]):
-    """The cheapest second level that the brief's class can await."""
-
-    async def fetch(self, key: str) -> Any:
-        return self[key]
-
-    async def store(self, key: str, value: Any) -> None:
-        self[key] = value
-
-    async def delete(self, key: str) -> None:
-        self.pop(key, None)
-
-
-class Brief(BriefLevel1):
-    """The class of the brief as it is written there, with a `set` that it only calls."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.l2_cache = AsyncDict()
-
-    async def get(self, key: str, fetch_fn: Callable[[], Awaitable[Any]] | None = None) -> Any:
-        if key in self.l1_cache:
-            return self.l1_cache[key]
-        if key in self.l2_cache:
-            value = await self.l2_cache.fetch(key)
-            self.l1_cache[key] = value
-            return value
-        return await super().get(key, fetch_fn)
-
-    async def set(self, key: str, value: Any, tags: Iterable[str] = ()) -> None:
-        await self.l2_cache.store(key, value)
-        self.l1_cache[key] = value
-        for tag in tags:
-            self.tags[tag].add(key)
-
-    async def invalidate_by_tag(self, tag: str) -> None:
-        for key in self.tags[tag]:
-            self.l1_cache.pop(key, None)
-            await self.l2_cache.delete(key)
 
 
 def meshaccel(capacity: int) -> Contender:
@@ -125,14 +58,14 @@ def functools_lru(capacity: int) -> Contender:
 
 
 def brief(_capacity: int) -> Contender:
-    cache = Brief()
+    cache = HierarchicalCache()
     return Contender(
         "the brief's class", cache.get, cache.set, cache.set, cache.invalidate_by_tag, is_async=True
     )
 
 
 def brief_level1(_capacity: int) -> Contender:
-    cache = BriefLevel1()
+    cache = FirstLevel()
     name = "the brief's, L1 only"
     return Contender(name, cache.get, cache.set, cache.set, cache.invalidate_by_tag, is_async=True)
 

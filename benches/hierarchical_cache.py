@@ -20,7 +20,8 @@ from typing import Any
 
 import aiocache
 import cashews
-from benches.cache_contenders import HOUR, Brief
+from benches.cache_contenders import HOUR
+from benches.naive.cache import HierarchicalCache as Brief
 from benches.tag_cache import names, shuffled, tags_of
 
 from meshaccel.cache import CachePolicy, HierarchicalCache, TagCache

@@ -1,14 +1,12 @@
-"""What is used where there is no MetadataPool."""
+"""What is used where there is no MetadataPool, beside the brief's own."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import defaultdict
 from typing import Any
 
 import orjson
 import xxhash
+from benches.naive.metadata import MetadataPool as BriefPool
 from frozendict import frozendict
 
 Json = dict[str, Any]
@@ -20,41 +18,9 @@ INSTANCE = (
 """What somebody who splits records by hand would split off."""
 
 
-def json_sha256(metadata: Json) -> str:
-    """What the brief's pool leaves open, filled in the usual way."""
-    return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
-
-
 def orjson_xxh3(metadata: Json) -> str:
     """The fastest digest that there is in Python, as far as we know."""
     return xxhash.xxh3_128_hexdigest(orjson.dumps(metadata, option=orjson.OPT_SORT_KEYS))
-
-
-class BriefPool:
-    """The pool of the brief, word by word."""
-
-    def __init__(self) -> None:
-        self._pool: dict[str, Json] = {}
-        self._refs: defaultdict[str, int] = defaultdict(int)
-
-    def intern(self, metadata: Json) -> str:
-        """Count a record once more, and return its key."""
-        key = json_sha256(metadata)
-        if key not in self._pool:
-            self._pool[key] = metadata
-        self._refs[key] += 1
-        return key
-
-    def get(self, key: str) -> Json:
-        """Return the record itself."""
-        return self._pool.get(key, {})
-
-    def release(self, key: str) -> None:
-        """Count a record less."""
-        self._refs[key] -= 1
-        if self._refs[key] <= 0:
-            del self._pool[key]
-            del self._refs[key]
 
 
 class SplitPool:

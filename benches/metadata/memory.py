@@ -17,8 +17,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from benches.metadata.contenders import BriefPool, FrozenPool, SplitPool
+from benches.metadata.contenders import FrozenPool, SplitPool
 from benches.metadata.fleet import Fleet
+from benches.naive.metadata import MetadataPool as BriefPool
 
 from meshaccel.metadata import MetadataPool
 

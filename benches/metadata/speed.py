@@ -17,8 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from benches.metadata.contenders import BriefPool, json_sha256, orjson_xxh3
+from benches.metadata.contenders import orjson_xxh3
 from benches.metadata.fleet import Fleet
+from benches.naive.metadata import MetadataPool as BriefPool
+from benches.naive.metadata import json_sha256
 
 from meshaccel.metadata import MetadataPool
 
