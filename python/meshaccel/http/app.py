@@ -20,11 +20,13 @@ from meshaccel.http.asgi import (
     Answer,
     BodyTooLargeError,
     DisconnectedError,
+    NotFoundError,
     Receive,
     Request,
     Response,
     Scope,
     Send,
+    StoppingError,
 )
 from meshaccel.http.changes import ChangesPages
 from meshaccel.registry.derived import ENTRIES_PER_TURN
@@ -46,10 +48,12 @@ _SIGNALS = {
 _STATUS = {
     InvalidRequestError: 400,
     UnknownAgentError: 404,
+    NotFoundError: 404,
     RegistrationRejectedError: 409,
     BodyTooLargeError: 413,
     DatabaseError: 503,
     TooManyReadersError: 503,
+    StoppingError: 503,
 }
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -119,20 +123,20 @@ class App:
         handler = self._routes.get((request.method, segments[0], len(segments)))
         # "/agents/" has an empty second segment: a path of its own, and an unknown one.
         if handler is None or (len(segments) > 1 and not segments[1]):
-            return self._error(404, f"not found: {request.method} {request.path}")
+            return await self._error(request, 404, _not_found(request))
         try:
             return await handler(request)
         except tuple(_STATUS) as error:
             status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
             if isinstance(error, DatabaseError):
                 log.warning("database error", extra={"path": request.path, "error": str(error)})
-            return self._error(status, str(error))
+            return await self._error(request, status, str(error))
         except DisconnectedError:
             raise
         except Exception:
             # A bug of ours must not take the connection down or leave the client waiting.
             log.exception("request failed", extra={"path": request.path})
-            return self._error(500, "internal error")
+            return await self._error(request, 500, "internal error")
 
     async def _head_heartbeat(self, request: Request) -> Response:
         agent_id = request.segments[1]
@@ -142,7 +146,7 @@ class App:
     async def _post_heartbeat_changes(self, request: Request) -> Response:
         """As HEAD, for an agent that also wants to know of others."""
         if request.segments[2] != "changes":
-            return self._error(404, f"not found: {request.method} {request.path}")
+            raise NotFoundError(_not_found(request))
         asked = query.changes(request.query())
         signal = await self._head_heartbeat(request)
         if signal.status == _SIGNALS[Signal.UNKNOWN].status:
@@ -204,7 +208,7 @@ class App:
         schema_hash = request.segments[1]
         found = await self._registry.schema(schema_hash)
         if found is None:
-            return self._error(404, f"schema not found: {schema_hash}")
+            raise NotFoundError(f"schema not found: {schema_hash}")
         return Response(200, wire.encode(wire.schema(found)))
 
     async def _get_health(self, _request: Request) -> Response:
@@ -226,9 +230,11 @@ class App:
         }
         return Response(200, wire.encode(about))
 
-    def _error(self, status: int, message: str) -> Response:
-        # An error may leave part of the request unread: the connection is not used again.
-        return Response(status, wire.error(message, now_us=self._now_us()), close=True)
+    async def _error(self, request: Request, status: int, message: str) -> Response:
+        body = wire.error(message, now_us=self._now_us())
+        # What is left of a request would be taken for the next one, or read for nothing. Agents
+        # whose requests were whole keep their connections, above all while there is trouble.
+        return Response(status, body, close=not await request.ends())
 
     def _now_us(self) -> int:
         return self._clock.now_us()
@@ -236,6 +242,10 @@ class App:
     def _last_seen_us(self, agent_id: str) -> int:
         # An agent may be removed between a look at the database and this one.
         return self._registry.last_seen_us(agent_id) or self._now_us()
+
+
+def _not_found(request: Request) -> str:
+    return f"not found: {request.method} {request.path}"
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
