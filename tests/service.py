@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from meshaccel.clock import Clock
 from meshaccel.http.app import DEFAULT_MAX_BODY, App
 from meshaccel.http.asgi import Receive, Scope, Send
+from meshaccel.http.auth import Gate
 from meshaccel.http.server import Server, config, listen
 from meshaccel.registry.service import AgentRegistry
 from meshaccel.registry.settings import RegistrySettings
@@ -51,11 +52,12 @@ class Service:
         settings: RegistrySettings | None = None,
         clock: Clock | None = None,
         max_body: int = DEFAULT_MAX_BODY,
+        gate: Gate | None = None,
     ) -> Iterator[AgentRegistry]:
         """Serve a registry on ``database`` for the length of the block."""
         opening = AgentRegistry.open(str(database), settings=settings, clock=clock)
         self._registry = self._run(opening)
-        self._app = App(self._registry, max_body=max_body, clock=clock)
+        self._app = App(self._registry, max_body=max_body, gate=gate, clock=clock)
         try:
             yield self._registry
         finally:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
+from meshaccel.discovery.credentials import BearerToken
 from meshaccel.discovery.http_words import Parameters, events, parameters_of
 from meshaccel.discovery.protocol import Changes, ChangesRequest, Digest, DigestRequest, Gone
 from meshaccel.errors import (
@@ -45,14 +46,21 @@ class HttpSource:
     """Asks a registry at a URL. Connections are made when they are needed."""
 
     def __init__(
-        self, url: str, *, timeout_s: float = 30.0, errors: ErrorHandlingMiddleware | None = None
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        timeout_s: float = 30.0,
+        errors: ErrorHandlingMiddleware | None = None,
     ) -> None:
         """``timeout_s`` bounds each wait for some part of an answer.
 
-        ``errors`` says how requests are made that fail; without it, by ``POLICY``.
+        ``token`` goes with every request, rather than a password that the URL has. ``errors`` says
+        how requests are made that fail; without it, by ``POLICY``.
 
         Raises:
             InvalidRequestError: it is no URL of a registry.
+            TokenError: it is no token.
         """
         parsed = _parsed(url)
         # A URL may carry a password; messages name it without.
@@ -66,6 +74,7 @@ class HttpSource:
         """Bytes of all answers as they came, without their headers."""
         self._http = httpx.AsyncClient(
             base_url=parsed,
+            auth=None if token is None else BearerToken(token),
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
             # As Go's clients: a proxy is no way to this machine.
             trust_env=not is_loopback(parsed.host),
@@ -170,6 +179,8 @@ class HttpSource:
             raise RegistryUnavailableError(said)
         if status == HTTPStatus.BAD_REQUEST:
             raise InvalidRequestError(said)
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise DiscoveryError(f"there is no leave to read: {said}")
         raise DiscoveryError(f"there is no change feed: {said}")
 
     def _decode(self, body: bytes, kind: type[T]) -> T:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from meshaccel import __version__
 from meshaccel.clock import Clock, SystemClock, rfc3339
@@ -28,6 +29,13 @@ from meshaccel.http.asgi import (
     Send,
     StoppingError,
 )
+from meshaccel.http.auth import (
+    CHALLENGE,
+    CrossOriginError,
+    Gate,
+    UnauthorizedError,
+    UnknownHostError,
+)
 from meshaccel.http.changes import ChangesPages
 from meshaccel.registry.derived import ENTRIES_PER_TURN
 from meshaccel.registry.heartbeats import Signal
@@ -47,10 +55,13 @@ _SIGNALS = {
 
 _STATUS = {
     InvalidRequestError: 400,
+    UnauthorizedError: 401,
+    CrossOriginError: 403,
     UnknownAgentError: 404,
     NotFoundError: 404,
     RegistrationRejectedError: 409,
     BodyTooLargeError: 413,
+    UnknownHostError: 421,
     DatabaseError: 503,
     TooManyReadersError: 503,
     StoppingError: 503,
@@ -67,10 +78,13 @@ class App:
         registry: AgentRegistry,
         *,
         max_body: int = DEFAULT_MAX_BODY,
+        gate: Gate | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """``gate`` decides who may ask for what; without it, who can connect may."""
         self._registry = registry
         self._max_body = max_body
+        self._gate = gate
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
         self._changes = changes = ChangesPages(registry.feed)
@@ -119,13 +133,8 @@ class App:
             )
 
     async def _respond(self, request: Request) -> Answer:
-        segments = request.segments
-        handler = self._routes.get((request.method, segments[0], len(segments)))
-        # "/agents/" has an empty second segment: a path of its own, and an unknown one.
-        if handler is None or (len(segments) > 1 and not segments[1]):
-            return await self._error(request, 404, _not_found(request))
         try:
-            return await handler(request)
+            return await self._handler(request)(request)
         except tuple(_STATUS) as error:
             status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
             if isinstance(error, DatabaseError):
@@ -137,6 +146,16 @@ class App:
             # A bug of ours must not take the connection down or leave the client waiting.
             log.exception("request failed", extra={"path": request.path})
             return await self._error(request, 500, "internal error")
+
+    def _handler(self, request: Request) -> Handler:
+        if self._gate is not None:
+            self._gate.check(request)
+        segments = request.segments
+        handler = self._routes.get((request.method, segments[0], len(segments)))
+        # "/agents/" has an empty second segment: a path of its own, and an unknown one.
+        if handler is None or (len(segments) > 1 and not segments[1]):
+            raise NotFoundError(_not_found(request))
+        return handler
 
     async def _head_heartbeat(self, request: Request) -> Response:
         agent_id = request.segments[1]
@@ -234,7 +253,8 @@ class App:
         body = wire.error(message, now_us=self._now_us())
         # What is left of a request would be taken for the next one, or read for nothing. Agents
         # whose requests were whole keep their connections, above all while there is trouble.
-        return Response(status, body, close=not await request.ends())
+        headers = (CHALLENGE,) if status == HTTPStatus.UNAUTHORIZED else ()
+        return Response(status, body, close=not await request.ends(), headers=headers)
 
     def _now_us(self) -> int:
         return self._clock.now_us()

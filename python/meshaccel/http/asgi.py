@@ -115,6 +115,10 @@ class Request:
                 return text
         return None
 
+    def headers(self) -> Mapping[bytes, bytes]:
+        """Return the headers by name, in lower case; of several the last."""
+        return dict(self._scope["headers"])
+
     async def disconnected(self) -> None:
         """Return when the client went away. Whatever it still sends is dropped."""
         with suppress(DisconnectedError):

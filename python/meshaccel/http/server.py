@@ -7,13 +7,17 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from msgspec import Struct
 
+from meshaccel.discovery.http_source import is_loopback
 from meshaccel.http.app import DEFAULT_MAX_BODY, App
 from meshaccel.http.asgi import ASGIApp
+from meshaccel.http.auth import Gate
 from meshaccel.http.guard import GuardedProtocol
+from meshaccel.http.tokens import TokenFile
 from meshaccel.registry.service import DEFAULT_DATABASE, AgentRegistry
 from meshaccel.registry.settings import RegistrySettings
 
@@ -33,6 +37,12 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     port: int = 8000
     database: str = DEFAULT_DATABASE
     max_body: int = DEFAULT_MAX_BODY
+    write_token_file: Path | None = None
+    """Tokens, of which one is needed to change something. None needs none."""
+    read_token_file: Path | None = None
+    """Tokens, of which one, or one to write, is needed to read."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names by which clients know the server, besides addresses and local names."""
     registry: RegistrySettings = RegistrySettings()
 
 
@@ -57,11 +67,13 @@ async def serve(settings: ServerSettings) -> None:
 
     Raises:
         DatabaseError: the database cannot be opened.
+        TokenError: there are no tokens in a file that should have some.
         OSError: the address cannot be bound.
     """
     gc.set_threshold(*GC_THRESHOLDS)
+    gate = gate_of(settings)
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
-        server = Server(config(App(registry, max_body=settings.max_body)))
+        server = Server(config(App(registry, max_body=settings.max_body, gate=gate)))
         loop = asyncio.get_running_loop()
 
         def stop(number: int) -> None:
@@ -75,6 +87,23 @@ async def serve(settings: ServerSettings) -> None:
         log.info("serving", extra={"url": _url(listener), "database": settings.database})
         await server.serve([listener])
     log.info("stopped")
+
+
+def gate_of(settings: ServerSettings) -> Gate:
+    """Return what decides who may ask for what.
+
+    Raises:
+        TokenError: there are no tokens in a file that should have some.
+    """
+    writes, reads = settings.write_token_file, settings.read_token_file
+    # What listens to this machine alone is in reach of pages that are shown on it, under names
+    # of their own; what listens to others is known by names that are nobody's business here.
+    checked = settings.allowed_hosts or is_loopback(settings.host)
+    return Gate(
+        write_tokens=None if writes is None else TokenFile(writes),
+        read_tokens=None if reads is None else TokenFile(reads),
+        hosts=settings.allowed_hosts if checked else None,
+    )
 
 
 def config(app: ASGIApp) -> uvicorn.Config:
