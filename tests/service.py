@@ -11,6 +11,7 @@ from meshaccel.clock import Clock
 from meshaccel.http.app import DEFAULT_MAX_BODY, App
 from meshaccel.http.asgi import Receive, Scope, Send
 from meshaccel.http.auth import Gate
+from meshaccel.http.guard import MAX_CONNECTIONS
 from meshaccel.http.server import Server, config, listen
 from meshaccel.registry.service import AgentRegistry
 from meshaccel.registry.settings import RegistrySettings
@@ -69,7 +70,7 @@ class Service:
 
 
 @contextmanager
-def serving() -> Iterator[Service]:
+def serving(*, max_connections: int = MAX_CONNECTIONS) -> Iterator[Service]:
     """Run a server without a registry; ``Service.open`` gives it one."""
     ready = threading.Event()
     box: list[tuple[Service, Server]] = []
@@ -78,7 +79,7 @@ def serving() -> Iterator[Service]:
         listener = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         service = Service(url, asyncio.get_running_loop())
-        server = Server(config(service))
+        server = Server(config(service, max_connections=max_connections))
         box.append((service, server))
         ready.set()
         await server.serve([listener])

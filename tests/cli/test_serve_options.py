@@ -63,6 +63,7 @@ REGISTRY_OPTIONS = [
     ("--sweep-interval", "MCP_MESH_SWEEP_INTERVAL", "10m", RegistrySettings(sweep_interval_s=600)),
     ("--max-events", "MCP_MESH_EVENT_MAX_ROWS", "500", RegistrySettings(max_events=500)),
     ("--max-events", "MCP_MESH_EVENT_MAX_ROWS", "0", RegistrySettings(max_events=2**63 - 1)),
+    ("--max-agents", "MESHACCEL_MAX_AGENTS", "7", RegistrySettings(max_agents=7)),
     ("--startup-grace", "MESHACCEL_STARTUP_GRACE", "5s", RegistrySettings(startup_grace_s=5)),
     ("--startup-grace", "MESHACCEL_STARTUP_GRACE", "0", RegistrySettings(startup_grace_s=0)),
 ]

@@ -107,6 +107,14 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
     help="Events that are kept; 0 keeps them all.",
 )
 @click.option(
+    "--max-agents",
+    type=click.IntRange(1),
+    envvar="MESHACCEL_MAX_AGENTS",
+    show_envvar=True,
+    default=100_000,
+    help="Agents that can be registered at a time; no more can join then.",
+)
+@click.option(
     "--startup-grace",
     type=duration_or_zero,
     metavar="DURATION",
@@ -177,6 +185,7 @@ def command(  # noqa: PLR0913  one for each option
     retention: float,
     sweep_interval: float,
     max_events: int,
+    max_agents: int,
     startup_grace: float,
     max_body: int,
     write_token_file: Path | None,
@@ -206,6 +215,7 @@ def command(  # noqa: PLR0913  one for each option
             retention_s=retention,
             sweep_interval_s=sweep_interval,
             startup_grace_s=startup_grace,
+            max_agents=max_agents,
             max_events=max_events or _UNLIMITED_EVENTS,
         ),
     )

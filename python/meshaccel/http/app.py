@@ -21,10 +21,12 @@ from meshaccel.http.asgi import (
     Answer,
     BodyTooLargeError,
     DisconnectedError,
+    NoRoomError,
     NotFoundError,
     Receive,
     Request,
     Response,
+    Room,
     Scope,
     Send,
     StoppingError,
@@ -47,6 +49,9 @@ SERVICE = "meshaccel-registry"
 DEFAULT_MAX_BODY = 16 * 1024 * 1024
 """Bytes of a request body; an agent with 10,000 tools stays below."""
 
+LARGE_BODIES = 16
+"""Bodies of the greatest size that there is room for at a time; small ones need none."""
+
 _SIGNALS = {
     Signal.UNCHANGED: Response(200),
     Signal.CHANGED: Response(202),
@@ -63,6 +68,7 @@ _STATUS = {
     BodyTooLargeError: 413,
     UnknownHostError: 421,
     DatabaseError: 503,
+    NoRoomError: 503,
     TooManyReadersError: 503,
     StoppingError: 503,
 }
@@ -84,6 +90,7 @@ class App:
         """``gate`` decides who may ask for what; without it, who can connect may."""
         self._registry = registry
         self._max_body = max_body
+        self._room = Room(LARGE_BODIES * max_body)
         self._gate = gate
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
@@ -115,11 +122,13 @@ class App:
         if scope["type"] != "http":
             raise ValueError(f"not an HTTP scope: {scope['type']}")
         begun = time.perf_counter()
-        request = Request(scope, receive, max_body=self._max_body)
+        request = Request(scope, receive, max_body=self._max_body, room=self._room)
         try:
             response = await self._respond(request)
         except DisconnectedError:
             return
+        finally:
+            request.close()
         await response.send(send)
         if log.isEnabledFor(logging.DEBUG):
             log.debug(

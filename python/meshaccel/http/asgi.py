@@ -28,6 +28,10 @@ class BodyTooLargeError(MeshAccelError):
     """The request body is larger than the server takes."""
 
 
+class NoRoomError(MeshAccelError):
+    """Other requests with large bodies are being served. Retrying helps."""
+
+
 class NotFoundError(MeshAccelError):
     """There is nothing at this path, or not for this method."""
 
@@ -72,15 +76,42 @@ class Response(Struct, frozen=True):
         await send({"type": "http.response.body", "body": self.body})
 
 
+FREE_BODY = 64 * 1024
+"""Bytes of a body that there is always room for: nearly all agents declare less."""
+
+
+class Room:
+    """The memory that the bodies of all requests may take at a time."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> None:
+        """Take some.
+
+        Raises:
+            NoRoomError: there is not so much left.
+        """
+        if size > self._left:
+            raise NoRoomError("other large requests are being served")
+        self._left -= size
+
+    def give(self, size: int) -> None:
+        """Give some back."""
+        self._left += size
+
+
 class Request:
     """A request whose path is split: ``/agents/a%2Fb`` is ``["agents", "a/b"]``."""
 
-    __slots__ = ("_ended", "_max_body", "_receive", "_scope", "segments")
+    __slots__ = ("_ended", "_max_body", "_receive", "_room", "_scope", "_taken", "segments")
 
-    def __init__(self, scope: Scope, receive: Receive, *, max_body: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, *, max_body: int, room: Room) -> None:
         self._scope = scope
         self._receive = receive
         self._max_body = max_body
+        self._room = room
+        self._taken = 0
         self._ended = False
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         # "OPTIONS *" has no slash: an unknown path like others.
@@ -142,6 +173,7 @@ class Request:
 
         Raises:
             BodyTooLargeError: it is larger than the limit; the rest was not read.
+            NoRoomError: it is large, and so are others; the rest was not read.
             DisconnectedError: the client went away.
         """
         if self._announced() > self._max_body:
@@ -153,8 +185,17 @@ class Request:
             size += len(chunk)
             if size > self._max_body:
                 raise BodyTooLargeError(f"the body is larger than {self._max_body} bytes")
+            if size > FREE_BODY + self._taken:
+                self._room.take(size - FREE_BODY - self._taken)
+                self._taken = size - FREE_BODY
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def close(self) -> None:
+        """Give back the room that the body took."""
+        if self._taken:
+            self._room.give(self._taken)
+            self._taken = 0
 
     def _announced(self) -> int:
         for name, value in self._scope["headers"]:

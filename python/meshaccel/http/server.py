@@ -16,7 +16,8 @@ from meshaccel.discovery.http_source import is_loopback
 from meshaccel.http.app import DEFAULT_MAX_BODY, App
 from meshaccel.http.asgi import ASGIApp
 from meshaccel.http.auth import Gate
-from meshaccel.http.guard import GuardedProtocol
+from meshaccel.http.files import file_limit
+from meshaccel.http.guard import MAX_CONNECTIONS, GuardedProtocol
 from meshaccel.http.tokens import TokenFile
 from meshaccel.registry.service import DEFAULT_DATABASE, AgentRegistry
 from meshaccel.registry.settings import RegistrySettings
@@ -28,6 +29,10 @@ KEEP_ALIVE_S = 75
 
 SHUTDOWN_S = 5
 """How long requests under way may take when the server is told to stop."""
+
+
+OTHER_FILES = 100
+"""Of the files that the system lets be open, those that are no connections."""
 
 
 class ServerSettings(Struct, frozen=True, kw_only=True):
@@ -73,7 +78,9 @@ async def serve(settings: ServerSettings) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     gate = gate_of(settings)
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
-        server = Server(config(App(registry, max_body=settings.max_body, gate=gate)))
+        app = App(registry, max_body=settings.max_body, gate=gate)
+        connections = min(MAX_CONNECTIONS, file_limit() - OTHER_FILES)
+        server = Server(config(app, max_connections=connections))
         loop = asyncio.get_running_loop()
 
         def stop(number: int) -> None:
@@ -106,7 +113,7 @@ def gate_of(settings: ServerSettings) -> Gate:
     )
 
 
-def config(app: ASGIApp) -> uvicorn.Config:
+def config(app: ASGIApp, *, max_connections: int = MAX_CONNECTIONS) -> uvicorn.Config:
     """Return how uvicorn is to serve ``app``."""
     return uvicorn.Config(
         app,
@@ -118,6 +125,8 @@ def config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        # See GuardedProtocol: it refuses connections, not requests.
+        limit_concurrency=max_connections,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )

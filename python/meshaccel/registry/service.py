@@ -14,6 +14,7 @@ from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
 from meshaccel.db.listing import AgentQuery
 from meshaccel.db.schemas import StoredSchema
+from meshaccel.errors import RegistrationRejectedError
 from meshaccel.models import Agent, AgentRecord
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
@@ -145,6 +146,7 @@ class AgentRegistry:
                 self._sessions.remember_body(session, body_digest)
             return _logged(registered)
 
+        self._check_room(declaration.agent_id)
         registered = await self._commits.run(
             partial(
                 registration.register,
@@ -192,6 +194,7 @@ class AgentRegistry:
             self._sessions.forget_body(session)
             return _logged(registered)
 
+        self._check_room(record.id)
         registered = await self._commits.run(
             partial(
                 registration.put,
@@ -250,7 +253,10 @@ class AgentRegistry:
         return await self._database.read(lambda conn: events.latest(conn, asked))
 
     async def schemas(self, limit: int | None = None) -> list[StoredSchema]:
-        """Return the newest ``limit`` canonical schemas that were ever published, or all."""
+        """Return the newest ``limit`` canonical schemas that are published, or all.
+
+        Some that were published once may be among them.
+        """
         return await self._database.read(lambda conn: schemas.schemas(conn, limit))
 
     async def schema(self, schema_hash: str) -> StoredSchema | None:
@@ -271,6 +277,14 @@ class AgentRegistry:
         )
 
     # -- inside --------------------------------------------------------------------------
+
+    def _check_room(self, agent_id: str | None) -> None:
+        # Those under way are not counted: a few more than there may be do no harm.
+        full = len(self._sessions) >= self._settings.max_agents
+        if full and agent_id and self._sessions.get(agent_id) is None:
+            raise RegistrationRejectedError(
+                f"the registry is full: it has {len(self._sessions)} agents already"
+            )
 
     async def _restore(self) -> None:
         stored = await self._database.read(leases.sessions)
