@@ -104,7 +104,7 @@ class Client:
         """
         try:
             return msgspec.json.decode(body, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Failure(f"{self._shown} does not answer like a registry: {error}") from error
 
     def _request(
@@ -147,7 +147,7 @@ class Client:
     def _reason(self, method: str, path: str, answer: httpx.Response) -> str:
         try:
             return msgspec.json.decode(answer.content, type=_Error).error
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             try:
                 phrase = f" {HTTPStatus(answer.status_code).phrase}"
             except ValueError:
