@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from meshaccel.clock import Clock
 from meshaccel.http.app import DEFAULT_MAX_BODY, App
 from meshaccel.http.asgi import Receive, Scope, Send
+from meshaccel.http.auth import Gate
+from meshaccel.http.guard import MAX_CONNECTIONS
 from meshaccel.http.server import Server, config, listen
 from meshaccel.registry.service import AgentRegistry
 from meshaccel.registry.settings import RegistrySettings
@@ -23,9 +25,9 @@ TIMEOUT_S = 90.0
 class Service:
     """A running server whose registry can be replaced: starting another costs milliseconds."""
 
-    def __init__(self, url: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, url: str, loop: asyncio.AbstractEventLoop, max_connections: int) -> None:
         self.url = url
-        self._server = Server(config(self))
+        self._server = Server(config(self, max_connections=max_connections))
         self._loop = loop
         self._app: App | None = None
         self._registry: AgentRegistry | None = None
@@ -68,11 +70,12 @@ class Service:
         settings: RegistrySettings | None = None,
         clock: Clock | None = None,
         max_body: int = DEFAULT_MAX_BODY,
+        gate: Gate | None = None,
     ) -> Iterator[AgentRegistry]:
         """Serve a registry on ``database`` for the length of the block."""
         opening = AgentRegistry.open(str(database), settings=settings, clock=clock)
         self._registry = self._run(opening)
-        self._app = App(self._registry, max_body=max_body, clock=clock)
+        self._app = App(self._registry, max_body=max_body, gate=gate, clock=clock)
         try:
             yield self._registry
         finally:
@@ -84,7 +87,7 @@ class Service:
 
 
 @contextmanager
-def serving() -> Iterator[Service]:
+def serving(*, max_connections: int = MAX_CONNECTIONS) -> Iterator[Service]:
     """Run a server without a registry; ``Service.open`` gives it one."""
     ready = threading.Event()
     box: list[Service] = []
@@ -92,7 +95,7 @@ def serving() -> Iterator[Service]:
     async def run() -> None:
         listener = listen("127.0.0.1", 0)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        service = Service(url, asyncio.get_running_loop())
+        service = Service(url, asyncio.get_running_loop(), max_connections)
         box.append(service)
         ready.set()
         await service.run(listener)

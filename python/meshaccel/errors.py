@@ -51,11 +51,14 @@
     │   ├── RegistryUnavailableError   there is no answer now
     │   ├── InvalidReplyError          an answer that no registry gives
     │   └── DivergedError              what was sent never added up to what was said
+    ├── TokenError (ValueError)        a token, or a file of tokens, that cannot be used
     ├── TooManyReadersError            the feed serves as many readers at once as it may
     ├── InvalidRequestError (ValueError)   malformed input: nothing was changed
     ├── RegistrationRejectedError      well-formed, but against the rules of the mesh
     └── UnknownAgentError (LookupError)
 """
+
+from typing import Self
 
 
 class MeshAccelError(Exception):
@@ -509,6 +512,23 @@ class InvalidReplyError(DiscoveryError):
 
 class DivergedError(DiscoveryError):
     """Snapshot after snapshot did not have the hash that the registry gave for it."""
+
+
+class TokenError(MeshAccelError, ValueError):
+    """A token, or a file of tokens, cannot be used. No token is repeated in the message."""
+
+    @classmethod
+    def unreadable(cls, path: object, error: OSError) -> Self:
+        """Return one for a file that cannot be read."""
+        return cls(f"{path}: cannot be read: {error.strerror or error}")
+
+    @classmethod
+    def malformed(cls, place: str) -> Self:
+        """Return one for what is no token."""
+        return cls(
+            f"{place}: a token is 16 to 512 letters, digits or characters of -._~+/, and may end"
+            " in ="
+        )
 
 
 class TooManyReadersError(MeshAccelError):

@@ -37,6 +37,11 @@ def no_foreign_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
         "MCP_MESH_EVENT_MAX_ROWS",
         "MCP_MESH_LOG_LEVEL",
         "MCP_MESH_TLS_MODE",
+        "MESHACCEL_ALLOWED_HOSTS",
+        "MESHACCEL_READ_TOKEN_FILE",
+        "MESHACCEL_TOKEN",
+        "MESHACCEL_TOKEN_FILE",
+        "MESHACCEL_WRITE_TOKEN_FILE",
         "FORCE_COLOR",
         "TTY_COMPATIBLE",
     ):

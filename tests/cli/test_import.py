@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import Run, summary, tool, write_lines
 from tests.service import Service
 
-from meshaccel.cli import lines
+from meshaccel.cli import lines, uploads
 
 RECORDS = [{"agent_id": f"agent-{number}", "name": f"Agent {number}"} for number in range(30)]
 
@@ -103,7 +103,7 @@ def test_a_line_without_end_is_not_held(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "MAX_LINE", 1000)
-    monkeypatch.setattr("meshaccel.cli.uploads.MAX_LINE", 1000)
+    monkeypatch.setattr(uploads, "MAX_LINE", 1000)
     file = tmp_path / "endless.jsonl"
     file.write_bytes(b'{"agent_id": "a"}\n' + b"x" * 3_000_000 + b'\n{"agent_id": "b"}\n')
     result = run("import", str(file))

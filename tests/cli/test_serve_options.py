@@ -1,6 +1,7 @@
 """The options of `meshaccel serve` and the variables behind them; nothing is started."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,18 @@ OPTIONS = [
     ("--database", "DATABASE_URL", ":memory:", ServerSettings(database=":memory:")),
     ("--database", "DATABASE_URL", r"C:\data\a.db", ServerSettings(database=r"C:\data\a.db")),
     ("--max-body", "MESHACCEL_MAX_BODY", "1234", ServerSettings(max_body=1234)),
+    (
+        "--write-token-file",
+        "MESHACCEL_WRITE_TOKEN_FILE",
+        "/x/t",
+        ServerSettings(write_token_file=Path("/x/t")),
+    ),
+    (
+        "--allowed-host",
+        "MESHACCEL_ALLOWED_HOSTS",
+        " Mesh.example. , b",
+        ServerSettings(allowed_hosts=("mesh.example", "b")),
+    ),
 ]
 REGISTRY_OPTIONS = [
     ("--timeout", "DEFAULT_TIMEOUT_THRESHOLD", "60", RegistrySettings(timeout_s=60)),
@@ -50,6 +63,7 @@ REGISTRY_OPTIONS = [
     ("--sweep-interval", "MCP_MESH_SWEEP_INTERVAL", "10m", RegistrySettings(sweep_interval_s=600)),
     ("--max-events", "MCP_MESH_EVENT_MAX_ROWS", "500", RegistrySettings(max_events=500)),
     ("--max-events", "MCP_MESH_EVENT_MAX_ROWS", "0", RegistrySettings(max_events=2**63 - 1)),
+    ("--max-agents", "MESHACCEL_MAX_AGENTS", "7", RegistrySettings(max_agents=7)),
     ("--startup-grace", "MESHACCEL_STARTUP_GRACE", "5s", RegistrySettings(startup_grace_s=5)),
     ("--startup-grace", "MESHACCEL_STARTUP_GRACE", "0", RegistrySettings(startup_grace_s=0)),
 ]
@@ -111,6 +125,9 @@ def test_log_levels(run: Run, settings: dict[str, Any], name: str, level: int) -
         ("MCP_MESH_EVENT_MAX_ROWS", "1e5"),
         ("MCP_MESH_LOG_LEVEL", "loud"),
         ("MESHACCEL_MAX_BODY", "0"),
+        ("MESHACCEL_ALLOWED_HOSTS", "mesh.example:8000"),
+        ("MESHACCEL_ALLOWED_HOSTS", "http://mesh.example"),
+        ("MESHACCEL_ALLOWED_HOSTS", "*"),
         ("MESHACCEL_STARTUP_GRACE", "-1"),
         ("MCP_MESH_TLS_MODE", "strict"),
         ("MCP_MESH_TLS_MODE", "auto"),

@@ -23,7 +23,7 @@ HEADS: dict[str, bytes] = {
     "bad chunk": POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
     "unknown method": b"FOO /health HTTP/1.1\r\n\r\n",
     "connect": b"CONNECT a:1 HTTP/1.1\r\n\r\n",
-    "asterisk": b"OPTIONS * HTTP/1.1\r\n\r\n",
+    "asterisk": b"OPTIONS * HTTP/1.1\r\nConnection: close\r\n\r\n",
     "no slash": b"GET health HTTP/1.1\r\n\r\n",
     "no target": b"GET HTTP/1.1\r\n\r\n",
     "control character in the path": b"GET /agents/\x01 HTTP/1.1\r\n\r\n",

@@ -1,7 +1,9 @@
 """The way to a running registry."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -11,13 +13,18 @@ import httpx
 import msgspec
 
 from meshaccel.cli.output import Failure
+from meshaccel.discovery.credentials import BearerToken, checked, read_tokens
 from meshaccel.discovery.http_source import is_loopback
+from meshaccel.errors import TokenError
 from meshaccel.resilience.middleware import ErrorHandlingMiddleware
 from meshaccel.resilience.policy import ONCE, RetryPolicy
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
 Parameters = Mapping[str, str | int | Sequence[str]]
 
+VARIABLE = "MESHACCEL_TOKEN"
+"""Where a token may stand that is in no file."""
 DEFAULT_REGISTRY = "http://127.0.0.1:8000"
 CONNECT_TIMEOUT_S = 5.0
 PATIENCE_S = 1.0
@@ -51,11 +58,12 @@ class NotFoundError(RefusedError):
 class Client:
     """A connection to one registry. Threads may share it."""
 
-    def __init__(self, url: httpx.URL) -> None:
+    def __init__(self, url: httpx.URL, token: str | None = None) -> None:
         # A URL may carry a password; messages name it without.
         self._shown = str(url.copy_with(userinfo=b"")).rstrip("/")
         self._http = httpx.Client(
             base_url=url,
+            auth=None if token is None else BearerToken(token),
             timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             # As Go's clients: a proxy is no way to this machine.
             trust_env=not is_loopback(url.host),
@@ -96,7 +104,7 @@ class Client:
         """
         try:
             return msgspec.json.decode(body, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Failure(f"{self._shown} does not answer like a registry: {error}") from error
 
     def _request(
@@ -139,7 +147,7 @@ class Client:
     def _reason(self, method: str, path: str, answer: httpx.Response) -> str:
         try:
             return msgspec.json.decode(answer.content, type=_Error).error
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             try:
                 phrase = f" {HTTPStatus(answer.status_code).phrase}"
             except ValueError:
@@ -168,7 +176,23 @@ def _registry_url(value: str) -> httpx.URL:
     return url
 
 
-registry_option = click.option(
+def _token(ctx: click.Context, param: click.Parameter, value: Path | None) -> str | None:
+    """Return the token to send; one in an argument would show in the list of processes."""
+    try:
+        if value is not None:
+            return read_tokens(value)[0]
+        token = os.environ.get(VARIABLE, "").strip()
+        return checked(token, VARIABLE) if token else None
+    except TokenError as error:
+        raise click.BadParameter(f"{error}.", ctx=ctx, param=param) from error
+
+
+def registry_options(command: F) -> F:
+    """Add ``--registry`` and ``--token-file``: the parameters ``registry`` and ``token``."""
+    return _registry_option(_token_option(command))
+
+
+_registry_option = click.option(
     "--registry",
     type=_registry_url,
     metavar="URL",
@@ -177,4 +201,14 @@ registry_option = click.option(
     default=DEFAULT_REGISTRY,
     show_default=True,
     help="The registry to talk to.",
+)
+
+_token_option = click.option(
+    "--token-file",
+    "token",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="MESHACCEL_TOKEN_FILE",
+    show_envvar=True,
+    callback=_token,
+    help="File with the token that the registry wants, on its first line; or set MESHACCEL_TOKEN.",
 )

@@ -5,7 +5,7 @@ import httpx
 import msgspec
 
 from meshaccel.cli import output, tables
-from meshaccel.cli.client import Client, registry_option
+from meshaccel.cli.client import Client, registry_options
 from meshaccel.cli.records import Event, Events
 from meshaccel.cli.tables import Column, Table
 from meshaccel.models import JsonObject
@@ -24,7 +24,7 @@ Examples:
 
 
 @click.command("events", epilog=_EPILOG)
-@registry_option
+@registry_options
 @click.option(
     "--type",
     "event_type",
@@ -42,9 +42,10 @@ Examples:
     help="At most so many.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with all there is.")
-def command(
+def command(  # noqa: PLR0913  one for each option
     *,
     registry: httpx.URL,
+    token: str | None,
     event_type: str | None,
     agent: str | None,
     function: str | None,
@@ -58,7 +59,7 @@ def command(
     """
     filters = {"type": event_type, "agent_id": agent, "function_name": function}
     parameters = {name: value for name, value in filters.items() if value is not None}
-    with Client(registry) as client:
+    with Client(registry, token) as client:
         answer = client.get("/events", {**parameters, "limit": limit})
         found = client.decode(answer, Events).events or []
         if as_json:

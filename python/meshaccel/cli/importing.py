@@ -11,7 +11,7 @@ import msgspec
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from meshaccel.cli import output
-from meshaccel.cli.client import Client, UnreachableError, registry_option
+from meshaccel.cli.client import Client, UnreachableError, registry_options
 from meshaccel.cli.lines import InputError, Line, open_input
 from meshaccel.cli.uploads import FAILED, Result, upload
 
@@ -40,9 +40,11 @@ Examples:
     metavar="FILE...",
     type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True),
 )
-@registry_option
+@registry_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def command(*, files: tuple[str, ...], registry: httpx.URL, as_json: bool) -> None:
+def command(
+    *, files: tuple[str, ...], registry: httpx.URL, token: str | None, as_json: bool
+) -> None:
     """Load agents from JSON Lines files, plain or gzip; '-' is standard input.
 
     The agents stay listed, without heartbeats, until they are unregistered or imported anew.
@@ -51,7 +53,7 @@ def command(*, files: tuple[str, ...], registry: httpx.URL, as_json: bool) -> No
     """
     run = _Run(files)
     try:
-        with Client(registry) as client, run.display():
+        with Client(registry, token) as client, run.display():
             for result in upload(client, run.lines()):
                 run.settle(result)
     except UnreachableError as error:

@@ -8,7 +8,7 @@ import click
 import httpx
 
 from meshaccel.cli import output, tables
-from meshaccel.cli.client import Client, Parameters, registry_option
+from meshaccel.cli.client import Client, Parameters, registry_options
 from meshaccel.cli.records import Agent, Page
 from meshaccel.cli.tables import Column, Table
 from meshaccel.models import AgentStatus, AgentType
@@ -28,7 +28,7 @@ Examples:
 
 
 @click.command("list", epilog=_EPILOG)
-@registry_option
+@registry_options
 @click.option(
     "--status", type=click.Choice(get_args(AgentStatus)), help="Only agents with this status."
 )
@@ -48,6 +48,7 @@ Examples:
 def command(  # noqa: PLR0913  one for each option
     *,
     registry: httpx.URL,
+    token: str | None,
     status: str | None,
     namespace: str | None,
     agent_type: str | None,
@@ -67,7 +68,7 @@ def command(  # noqa: PLR0913  one for each option
         **({"capabilities": capabilities} if capabilities else {}),
         **({"fuzzy": "true"} if fuzzy else {}),
     }
-    with Client(registry) as client:
+    with Client(registry, token) as client:
         found = pages(client, parameters)
         if as_json:
             output.print_json_array(bytes(raw) for page in found for raw in page.agents or ())

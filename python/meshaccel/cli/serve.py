@@ -12,7 +12,7 @@ import click
 from meshaccel.cli import logs, values
 from meshaccel.cli.durations import duration, duration_or_zero
 from meshaccel.cli.output import Failure
-from meshaccel.errors import DatabaseError, IncompatibleDatabaseError
+from meshaccel.errors import DatabaseError, IncompatibleDatabaseError, TokenError
 from meshaccel.http.app import DEFAULT_MAX_BODY
 from meshaccel.http.server import ServerSettings, serve
 from meshaccel.registry.service import DEFAULT_DATABASE
@@ -107,6 +107,14 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
     help="Events that are kept; 0 keeps them all.",
 )
 @click.option(
+    "--max-agents",
+    type=click.IntRange(1),
+    envvar="MESHACCEL_MAX_AGENTS",
+    show_envvar=True,
+    default=100_000,
+    help="Agents that can be registered at a time; no more can join then.",
+)
+@click.option(
     "--startup-grace",
     type=duration_or_zero,
     metavar="DURATION",
@@ -123,6 +131,32 @@ SIGTERM and Ctrl-C end it in good order; nothing that was registered is lost by 
     default=DEFAULT_MAX_BODY,
     metavar="BYTES",
     help="Largest request body.",
+)
+@click.option(
+    "--write-token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="MESHACCEL_WRITE_TOKEN_FILE",
+    show_envvar=True,
+    help="File of tokens, one a line, of which one is needed to change anything. Agents send it "
+    "with MCP_MESH_REGISTRY_URL=http://agent:TOKEN@HOST:PORT. Read anew when it changes.",
+)
+@click.option(
+    "--read-token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="MESHACCEL_READ_TOKEN_FILE",
+    show_envvar=True,
+    help="The same for reading; tokens that may write may read, too.",
+)
+@click.option(
+    "--allowed-host",
+    "allowed_hosts",
+    type=values.host_names,
+    metavar="NAME[,NAME]",
+    envvar="MESHACCEL_ALLOWED_HOSTS",
+    show_envvar=True,
+    default="",
+    help="Names that clients may call the registry by, besides addresses and local names. Only "
+    "looked at if given, or if --host is this machine alone.",
 )
 @click.option(
     "--log-level",
@@ -151,8 +185,12 @@ def command(  # noqa: PLR0913  one for each option
     retention: float,
     sweep_interval: float,
     max_events: int,
+    max_agents: int,
     startup_grace: float,
     max_body: int,
+    write_token_file: Path | None,
+    read_token_file: Path | None,
+    allowed_hosts: tuple[str, ...],
     log_level: int,
 ) -> None:
     """Run a registry that MCP Mesh agents find by MCP_MESH_REGISTRY_URL=http://HOST:PORT.
@@ -160,18 +198,24 @@ def command(  # noqa: PLR0913  one for each option
     It keeps all it knows in one SQLite file and logs to stderr: readable on a terminal, a JSON
     object a line otherwise.
     """
+    if read_token_file is not None and write_token_file is None:
+        raise click.UsageError("--read-token-file is of no use without --write-token-file.")
     logs.configure(log_level)
     settings = ServerSettings(
         host=host,
         port=port,
         database=database,
         max_body=max_body,
+        write_token_file=write_token_file,
+        read_token_file=read_token_file,
+        allowed_hosts=allowed_hosts,
         registry=RegistrySettings(
             timeout_s=timeout,
             check_interval_s=check_interval,
             retention_s=retention,
             sweep_interval_s=sweep_interval,
             startup_grace_s=startup_grace,
+            max_agents=max_agents,
             max_events=max_events or _UNLIMITED_EVENTS,
         ),
     )
@@ -183,6 +227,8 @@ def command(  # noqa: PLR0913  one for each option
     except DatabaseError as error:
         hint = "" if Path(database).parent.is_dir() else "; its directory does not exist"
         raise Failure(f"{error}{hint}") from error
+    except TokenError as error:
+        raise Failure(str(error)) from error
     except OSError as error:
         raise Failure(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 

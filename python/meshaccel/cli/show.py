@@ -6,7 +6,7 @@ import click
 import httpx
 
 from meshaccel.cli import output, tables
-from meshaccel.cli.client import Client, NotFoundError, agent_path, registry_option
+from meshaccel.cli.client import Client, NotFoundError, agent_path, registry_options
 from meshaccel.cli.listing import pages
 from meshaccel.cli.output import Failure
 from meshaccel.cli.records import Agent, Capability, Resolution
@@ -27,9 +27,9 @@ MOST_NAMED = 5
 
 @click.command("show", epilog=_EPILOG)
 @click.argument("agent")
-@registry_option
+@registry_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with schemas and all there is.")
-def command(*, agent: str, registry: httpx.URL, as_json: bool) -> None:
+def command(*, agent: str, registry: httpx.URL, token: str | None, as_json: bool) -> None:
     """Show one agent: what it is, what it offers, and who serves what it needs.
 
     AGENT is an id as 'meshaccel list' shows it, or the beginning of one, or a name, as long as
@@ -37,7 +37,7 @@ def command(*, agent: str, registry: httpx.URL, as_json: bool) -> None:
     """
     if not agent:
         raise click.BadParameter("is empty.", param_hint="AGENT")
-    with Client(registry) as client:
+    with Client(registry, token) as client:
         answer = _find(client, agent)
         found = client.decode(answer, Agent)
     if as_json:

@@ -7,6 +7,7 @@ import click
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 _SQLITE = re.compile(r"sqlite:///(?P<path>[^?]+)", re.IGNORECASE)
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _KEYWORDS = re.compile(r"(^|\s)(host|user|password|dbname)\s*=")
 """The other way to write the address of a PostgreSQL database."""
 
@@ -40,6 +41,15 @@ def log_level(value: str) -> int:
     if level is None:
         raise click.BadParameter(f"{value!r} is not one of {', '.join(_LEVELS)}.")
     return level
+
+
+def host_names(value: str) -> tuple[str, ...]:
+    """Return names of hosts, joined by commas, without ports."""
+    names = tuple(filter(None, (name.strip().lower().rstrip(".") for name in value.split(","))))
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise click.BadParameter(f"{name!r} is not the name of a host, without a port.")
+    return names
 
 
 def refuse_tls(ctx: click.Context, param: click.Parameter, value: str | None) -> None:

@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from meshaccel.cli import output, tables
-from meshaccel.cli.client import UnreachableError, registry_option
+from meshaccel.cli.client import UnreachableError, registry_options
 from meshaccel.cli.output import Failure
 from meshaccel.discovery.client import IncrementalServiceDiscovery
 from meshaccel.discovery.watching import AgentChange
@@ -32,7 +32,7 @@ _STYLES = {"added": "green", "changed": "yellow", "removed": "red"}
 
 
 @click.command("watch", epilog=_EPILOG)
-@registry_option
+@registry_options
 @click.option(
     "--selector",
     default="",
@@ -42,15 +42,18 @@ _STYLES = {"added": "green", "changed": "yellow", "removed": "red"}
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="End after so many changes.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-def command(*, registry: httpx.URL, selector: str, limit: int | None, as_json: bool) -> None:
+def command(
+    *, registry: httpx.URL, token: str | None, selector: str, limit: int | None, as_json: bool
+) -> None:
     """Show agents come, change and go, as it happens; Ctrl-C ends.
 
     The registry sends changes as there are, and nothing else. While it is away it is waited for,
     and what happened meanwhile is shown then, one line an agent.
     """
     try:
+        discovery = IncrementalServiceDiscovery(str(registry), selector=selector, token=token)
         with suppress(KeyboardInterrupt):
-            asyncio.run(_watch(registry, selector, limit, as_json=as_json))
+            asyncio.run(_watch(discovery, limit, as_json=as_json))
     except RegistryUnavailableError as error:
         raise UnreachableError(
             f"{error}: start one with 'meshaccel serve', or name another with --registry URL "
@@ -62,8 +65,10 @@ def command(*, registry: httpx.URL, selector: str, limit: int | None, as_json: b
         raise Failure(str(error)) from error
 
 
-async def _watch(registry: httpx.URL, selector: str, limit: int | None, *, as_json: bool) -> None:
-    async with IncrementalServiceDiscovery(str(registry), selector=selector) as discovery:
+async def _watch(
+    discovery: IncrementalServiceDiscovery, limit: int | None, *, as_json: bool
+) -> None:
+    async with discovery:
         await discovery.refresh()
         click.echo(f"{len(discovery.agents)} agents; waiting for changes", err=True)
         shown = 0

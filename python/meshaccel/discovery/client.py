@@ -53,6 +53,7 @@ class IncrementalServiceDiscovery:
         limit: int = DEFAULT_LIMIT,
         guards: Guards | None = None,
         errors: ErrorHandlingMiddleware | None = None,
+        token: str | None = None,
         save_interval_s: float = SAVE_INTERVAL_S,
         draw: Callable[[], float] = random.random,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -69,18 +70,20 @@ class IncrementalServiceDiscovery:
             guards: What to refuse of a registry that gives no hashes.
             errors: How requests to a URL are made that fail: its operation ``discovery.http``. By
                 default they are made again for a second.
+            token: What a registry at a URL wants to know its readers by.
             save_interval_s: The file is written no more often than that, and when this is closed.
             draw: Returns random numbers from 0 to 1, for waits that differ from client to client.
             sleep: Waits for so many seconds.
             clock: Returns seconds from any start.
 
         Raises:
-            InvalidRequestError: the selector is malformed.
+            InvalidRequestError: the selector, or the URL, is malformed.
+            TokenError: the token is malformed.
         """
         canonical = str(Selector.parse(str(selector)))
         # Each document is read once: to remember texts of JSON would be of no use.
         self._pool = MetadataPool(memo_bytes=0) if pool is None else pool
-        asked = change_source(source, errors)
+        asked = change_source(source, errors, token)
         self._http = asked if isinstance(asked, HttpSource) else None
         self._follower = Follower(
             self._pool, selector=canonical, limit=limit, guards=guards or Guards()

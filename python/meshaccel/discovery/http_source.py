@@ -9,7 +9,14 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from meshaccel.discovery.http_words import Parameters, events, parameters_of
+from meshaccel.discovery.credentials import BearerToken
+from meshaccel.discovery.http_words import (
+    MAX_REPLY,
+    Parameters,
+    events,
+    parameters_of,
+    too_large,
+)
 from meshaccel.discovery.protocol import Changes, ChangesRequest, Digest, DigestRequest, Gone
 from meshaccel.errors import (
     DiscoveryError,
@@ -33,6 +40,9 @@ _WORTH_RETRYING = (
     HTTPStatus.TOO_MANY_REQUESTS,
 )
 
+_OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
+"""Headers that are not those of a body any more that was read and unpacked."""
+
 OPERATION = "discovery.http"
 """Name of a request to the registry in an ``ErrorHandlingMiddleware``."""
 
@@ -45,14 +55,21 @@ class HttpSource:
     """Asks a registry at a URL. Connections are made when they are needed."""
 
     def __init__(
-        self, url: str, *, timeout_s: float = 30.0, errors: ErrorHandlingMiddleware | None = None
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        timeout_s: float = 30.0,
+        errors: ErrorHandlingMiddleware | None = None,
     ) -> None:
         """``timeout_s`` bounds each wait for some part of an answer.
 
-        ``errors`` says how requests are made that fail; without it, by ``POLICY``.
+        ``token`` goes with every request, rather than a password that the URL has. ``errors`` says
+        how requests are made that fail; without it, by ``POLICY``.
 
         Raises:
             InvalidRequestError: it is no URL of a registry.
+            TokenError: it is no token.
         """
         parsed = _parsed(url)
         # A URL may carry a password; messages name it without.
@@ -66,7 +83,9 @@ class HttpSource:
         """Bytes of all answers as they came, without their headers."""
         self._http = httpx.AsyncClient(
             base_url=parsed,
+            auth=None if token is None else BearerToken(token),
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+            headers={"accept-encoding": "gzip, deflate"},
             # As Go's clients: a proxy is no way to this machine.
             trust_env=not is_loopback(parsed.host),
         )
@@ -116,11 +135,11 @@ class HttpSource:
                 timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_TIMEOUT_S),
             ) as response:
                 if response.status_code == HTTPStatus.GONE:
-                    yield self._decode(await response.aread(), Gone)
+                    yield self._decode(await _whole(response), Gone)
                     return
                 if response.status_code != HTTPStatus.OK:
-                    self._check(response.status_code, await response.aread())
-                async for name, data in events(response.aiter_lines()):
+                    self._check(response.status_code, await _whole(response))
+                async for name, data in events(response.aiter_bytes()):
                     self.received_bytes += len(data)
                     if name == "gone":
                         yield self._decode(data, Gone)
@@ -147,8 +166,12 @@ class HttpSource:
                 return error.response
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response:
-        response = await self._http.send(request)
-        self.received_bytes += response.num_bytes_downloaded
+        response = await self._http.send(request, stream=True)
+        try:
+            response = _with_body(response, await _whole(response))
+        finally:
+            self.received_bytes += response.num_bytes_downloaded
+            await response.aclose()
         if _worth_retrying(response.status_code):
             response.raise_for_status()
         return response
@@ -170,15 +193,40 @@ class HttpSource:
             raise RegistryUnavailableError(said)
         if status == HTTPStatus.BAD_REQUEST:
             raise InvalidRequestError(said)
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise DiscoveryError(f"there is no leave to read: {said}")
         raise DiscoveryError(f"there is no change feed: {said}")
 
     def _decode(self, body: bytes, kind: type[T]) -> T:
         try:
             return msgspec.json.decode(body, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidReplyError(
                 f"{self._shown} does not answer like a registry: {error}"
             ) from error
+
+
+async def _whole(response: httpx.Response) -> bytes:
+    """Read an answer; one that was packed small to unpack large is given up on the way."""
+    if response.headers.get("content-encoding", "identity") not in ("identity", "gzip", "deflate"):
+        raise InvalidReplyError("an answer is packed in a way that was not asked for")
+    chunks = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > MAX_REPLY:
+            raise too_large()
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _with_body(response: httpx.Response, body: bytes) -> httpx.Response:
+    headers = [
+        (name, value) for name, value in response.headers.multi_items() if name not in _OF_THE_WIRE
+    ]
+    return httpx.Response(
+        response.status_code, headers=headers, content=body, request=response.request
+    )
 
 
 def is_loopback(host: str) -> bool:

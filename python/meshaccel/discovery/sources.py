@@ -17,9 +17,11 @@ class HasFeed(Protocol):
 
 
 def change_source(
-    source: str | HasFeed | ChangeSource, errors: ErrorHandlingMiddleware | None
+    source: str | HasFeed | ChangeSource,
+    errors: ErrorHandlingMiddleware | None,
+    token: str | None,
 ) -> ChangeSource:
     """Return what answers the questions of a client."""
     if isinstance(source, str):
-        return HttpSource(source, errors=errors)
+        return HttpSource(source, token=token, errors=errors)
     return source.feed if isinstance(source, HasFeed) else source

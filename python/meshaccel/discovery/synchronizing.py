@@ -33,6 +33,9 @@ MAX_DOUBTS = 5
 PAUSES = FullJitter(base_s=0.1, cap_s=10.0)
 """Between streams: registries that come back are not met by all at once."""
 
+MAX_SPREAD_S = 30.0
+"""The longest that a registry may have its readers wait."""
+
 RETRIED = (
     DatabaseError,
     DivergedError,
@@ -159,4 +162,5 @@ class Synchronizer:
         if step.done and step.suspicion is None:
             await self._noted(step.before)
         if step.spread_s:
-            await self._sleep(self._draw() * step.spread_s)
+            # No registry asks for more; one that does, or for no number at all, is not obeyed.
+            await self._sleep(self._draw() * max(0.0, min(MAX_SPREAD_S, step.spread_s)))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from meshaccel import __version__
 from meshaccel.clock import Clock, SystemClock, rfc3339
@@ -20,11 +21,22 @@ from meshaccel.http.asgi import (
     Answer,
     BodyTooLargeError,
     DisconnectedError,
+    NoRoomError,
+    NotFoundError,
     Receive,
     Request,
     Response,
+    Room,
     Scope,
     Send,
+    StoppingError,
+)
+from meshaccel.http.auth import (
+    CHALLENGE,
+    CrossOriginError,
+    Gate,
+    UnauthorizedError,
+    UnknownHostError,
 )
 from meshaccel.http.changes import ChangesPages
 from meshaccel.http.exposition import MetricsPage
@@ -40,6 +52,9 @@ SERVICE = "meshaccel-registry"
 DEFAULT_MAX_BODY = 16 * 1024 * 1024
 """Bytes of a request body; an agent with 10,000 tools stays below."""
 
+LARGE_BODIES = 16
+"""Bodies of the greatest size that there is room for at a time; small ones need none."""
+
 _SIGNALS = {
     Signal.UNCHANGED: Response(200),
     Signal.CHANGED: Response(202),
@@ -48,11 +63,17 @@ _SIGNALS = {
 
 _STATUS = {
     InvalidRequestError: 400,
+    UnauthorizedError: 401,
+    CrossOriginError: 403,
     UnknownAgentError: 404,
+    NotFoundError: 404,
     RegistrationRejectedError: 409,
     BodyTooLargeError: 413,
+    UnknownHostError: 421,
     DatabaseError: 503,
+    NoRoomError: 503,
     TooManyReadersError: 503,
+    StoppingError: 503,
 }
 
 Handler = Callable[[Request], Awaitable[Answer]]
@@ -66,10 +87,14 @@ class App:
         registry: AgentRegistry,
         *,
         max_body: int = DEFAULT_MAX_BODY,
+        gate: Gate | None = None,
         clock: Clock | None = None,
     ) -> None:
+        """``gate`` decides who may ask for what; without it, who can connect may."""
         self._registry = registry
         self._max_body = max_body
+        self._room = Room(LARGE_BODIES * max_body)
+        self._gate = gate
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
         self._requests = RequestTally()
@@ -106,12 +131,14 @@ class App:
         if scope["type"] != "http":
             raise ValueError(f"not an HTTP scope: {scope['type']}")
         begun = time.perf_counter()
-        request = Request(scope, receive, max_body=self._max_body)
+        request = Request(scope, receive, max_body=self._max_body, room=self._room)
         try:
             response = await self._respond(request)
         except DisconnectedError:
             self._count(request, CLIENT_LEFT, begun)
             return
+        finally:
+            request.close()
         self._count(request, response.status, begun)
         await response.send(send)
         if log.isEnabledFor(logging.DEBUG):
@@ -129,24 +156,29 @@ class App:
         self._requests.count(request.method, request.segments, status, time.perf_counter() - begun)
 
     async def _respond(self, request: Request) -> Answer:
-        segments = request.segments
-        handler = self._routes.get((request.method, segments[0], len(segments)))
-        # "/agents/" has an empty second segment: a path of its own, and an unknown one.
-        if handler is None or (len(segments) > 1 and not segments[1]):
-            return self._error(404, f"not found: {request.method} {request.path}")
         try:
-            return await handler(request)
+            return await self._handler(request)(request)
         except tuple(_STATUS) as error:
             status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
             if isinstance(error, DatabaseError):
                 log.warning("database error", extra={"path": request.path, "error": str(error)})
-            return self._error(status, str(error))
+            return await self._error(request, status, str(error))
         except DisconnectedError:
             raise
         except Exception:
             # A bug of ours must not take the connection down or leave the client waiting.
             log.exception("request failed", extra={"path": request.path})
-            return self._error(500, "internal error")
+            return await self._error(request, 500, "internal error")
+
+    def _handler(self, request: Request) -> Handler:
+        if self._gate is not None:
+            self._gate.check(request)
+        segments = request.segments
+        handler = self._routes.get((request.method, segments[0], len(segments)))
+        # "/agents/" has an empty second segment: a path of its own, and an unknown one.
+        if handler is None or (len(segments) > 1 and not segments[1]):
+            raise NotFoundError(_not_found(request))
+        return handler
 
     async def _head_heartbeat(self, request: Request) -> Response:
         agent_id = request.segments[1]
@@ -156,7 +188,7 @@ class App:
     async def _post_heartbeat_changes(self, request: Request) -> Response:
         """As HEAD, for an agent that also wants to know of others."""
         if request.segments[2] != "changes":
-            return self._error(404, f"not found: {request.method} {request.path}")
+            raise NotFoundError(_not_found(request))
         asked = query.changes(request.query())
         signal = await self._head_heartbeat(request)
         if signal.status == _SIGNALS[Signal.UNKNOWN].status:
@@ -218,7 +250,7 @@ class App:
         schema_hash = request.segments[1]
         found = await self._registry.schema(schema_hash)
         if found is None:
-            return self._error(404, f"schema not found: {schema_hash}")
+            raise NotFoundError(f"schema not found: {schema_hash}")
         return Response(200, wire.encode(wire.schema(found)))
 
     async def _get_health(self, _request: Request) -> Response:
@@ -249,9 +281,12 @@ class App:
         }
         return Response(200, wire.encode(about))
 
-    def _error(self, status: int, message: str) -> Response:
-        # An error may leave part of the request unread: the connection is not used again.
-        return Response(status, wire.error(message, now_us=self._now_us()), close=True)
+    async def _error(self, request: Request, status: int, message: str) -> Response:
+        body = wire.error(message, now_us=self._now_us())
+        # What is left of a request would be taken for the next one, or read for nothing. Agents
+        # whose requests were whole keep their connections, above all while there is trouble.
+        headers = (CHALLENGE,) if status == HTTPStatus.UNAUTHORIZED else ()
+        return Response(status, body, close=not await request.ends(), headers=headers)
 
     def _now_us(self) -> int:
         return self._clock.now_us()
@@ -259,6 +294,10 @@ class App:
     def _last_seen_us(self, agent_id: str) -> int:
         # An agent may be removed between a look at the database and this one.
         return self._registry.last_seen_us(agent_id) or self._now_us()
+
+
+def _not_found(request: Request) -> str:
+    return f"not found: {request.method} {request.path}"
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

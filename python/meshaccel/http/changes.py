@@ -11,7 +11,15 @@ import msgspec
 from meshaccel.discovery.protocol import Changes, ChangesRequest, Gone, HeartbeatAnswer
 from meshaccel.errors import DatabaseError, InvalidRequestError
 from meshaccel.http import query
-from meshaccel.http.asgi import Answer, DisconnectedError, Request, Response, Send
+from meshaccel.http.asgi import (
+    Answer,
+    DisconnectedError,
+    NotFoundError,
+    Request,
+    Response,
+    Send,
+    StoppingError,
+)
 from meshaccel.registry.feed import Feed
 
 log = logging.getLogger(__name__)
@@ -55,7 +63,7 @@ class ChangesPages:
     async def get_digest(self, request: Request) -> Answer:
         """Answer with the hashes of the buckets."""
         if request.segments[1] != "digest":
-            return Response(404, encode({"error": f"not found: {request.path}"}), close=True)
+            raise NotFoundError(f"not found: {request.method} {request.path}")
         return Response(200, encode(await self._feed.digest(query.selector(request.query()))))
 
     async def beside(self, signal: Response, asked: ChangesRequest) -> Response:
@@ -85,7 +93,7 @@ class ChangesPages:
             # What is wrong shows in the first answer, while there can be a status for it.
             first = await _unless_left(request, anext(answers))
         except StopAsyncIteration:
-            return Response(503, encode({"error": "the registry is stopping"}), close=True)
+            raise StoppingError("the registry is stopping") from None
         except BaseException:
             await answers.aclose()
             raise

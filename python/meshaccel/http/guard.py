@@ -5,6 +5,7 @@ an answer waits to be read.
 """
 
 import asyncio
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from meshaccel.clock import SystemClock
 from meshaccel.http import wire
+
+log = logging.getLogger(__name__)
 
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers."""
@@ -26,15 +29,28 @@ READ_TIMEOUT_S = 30.0
 """Seconds in which a client must read some of an answer that waits for it."""
 
 
+MAX_CONNECTIONS = 20_000
+"""Connections at a time, where the system allows as many."""
+
+MAX_UNREAD = 1024 * 1024 * 1024
+"""Bytes of answers that wait to be read, over all connections."""
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a limit on the head and deadlines for request and answer."""
 
     max_head = MAX_HEAD
     receive_timeout_s = RECEIVE_TIMEOUT_S
     read_timeout_s = READ_TIMEOUT_S
+    max_unread = MAX_UNREAD
+    _all_unread = 0
+    """Of the class: what ``max_unread`` bounds."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # uvicorn would refuse the requests of everybody as long as there are too many connections.
+        self._max_connections = self.limit_concurrency
+        self.limit_concurrency = None
         self._in_head = False
         self._arriving = False
         self._head_bytes = 0
@@ -46,6 +62,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Start the time for the first request."""
         super().connection_made(transport)
         self._arm()
+        if self._max_connections is not None and len(self.connections) > self._max_connections:
+            self._refuse(503, "too many connections")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the time."""
@@ -108,7 +126,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _watch_unread(self) -> None:
         # A large answer on a slow line takes long, but never stands still for so long.
-        self._unread_bytes = self.transport.get_write_buffer_size()
+        self._note_unread(self.transport.get_write_buffer_size())
+        if GuardedProtocol._all_unread > self.max_unread:
+            log.warning("too much waits to be read: a connection was cut off")
+            self._note_unread(0)
+            self.transport.abort()
+            return
         self._unread = self.loop.call_later(self.read_timeout_s, self._check_unread)
 
     def _check_unread(self) -> None:
@@ -116,12 +139,18 @@ class GuardedProtocol(HttpToolsProtocol):
             self._watch_unread()
         else:
             self._unread = None
+            self._note_unread(0)
             self.transport.abort()
 
     def _stop_unread(self) -> None:
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+        self._note_unread(0)
+
+    def _note_unread(self, size: int) -> None:
+        GuardedProtocol._all_unread += size - self._unread_bytes
+        self._unread_bytes = size
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP, in the shape of every error."""

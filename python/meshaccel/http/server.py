@@ -7,13 +7,18 @@ import logging
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 from msgspec import Struct
 
+from meshaccel.discovery.http_source import is_loopback
 from meshaccel.http.app import DEFAULT_MAX_BODY, App
 from meshaccel.http.asgi import ASGIApp
-from meshaccel.http.guard import GuardedProtocol
+from meshaccel.http.auth import Gate
+from meshaccel.http.files import file_limit
+from meshaccel.http.guard import MAX_CONNECTIONS, GuardedProtocol
+from meshaccel.http.tokens import TokenFile
 from meshaccel.registry.service import DEFAULT_DATABASE, AgentRegistry
 from meshaccel.registry.settings import RegistrySettings
 
@@ -26,6 +31,10 @@ SHUTDOWN_S = 5
 """How long requests under way may take when the server is told to stop."""
 
 
+OTHER_FILES = 100
+"""Of the files that the system lets be open, those that are no connections."""
+
+
 class ServerSettings(Struct, frozen=True, kw_only=True):
     """Where to listen and what to serve."""
 
@@ -33,6 +42,12 @@ class ServerSettings(Struct, frozen=True, kw_only=True):
     port: int = 8000
     database: str = DEFAULT_DATABASE
     max_body: int = DEFAULT_MAX_BODY
+    write_token_file: Path | None = None
+    """Tokens, of which one is needed to change something. None needs none."""
+    read_token_file: Path | None = None
+    """Tokens, of which one, or one to write, is needed to read."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names by which clients know the server, besides addresses and local names."""
     registry: RegistrySettings = RegistrySettings()
 
 
@@ -57,11 +72,15 @@ async def serve(settings: ServerSettings) -> None:
 
     Raises:
         DatabaseError: the database cannot be opened.
+        TokenError: there are no tokens in a file that should have some.
         OSError: the address cannot be bound.
     """
     gc.set_threshold(*GC_THRESHOLDS)
+    gate = gate_of(settings)
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
-        server = Server(config(App(registry, max_body=settings.max_body)))
+        app = App(registry, max_body=settings.max_body, gate=gate)
+        connections = min(MAX_CONNECTIONS, file_limit() - OTHER_FILES)
+        server = Server(config(app, max_connections=connections))
         loop = asyncio.get_running_loop()
 
         def stop(number: int) -> None:
@@ -77,7 +96,24 @@ async def serve(settings: ServerSettings) -> None:
     log.info("stopped")
 
 
-def config(app: ASGIApp) -> uvicorn.Config:
+def gate_of(settings: ServerSettings) -> Gate:
+    """Return what decides who may ask for what.
+
+    Raises:
+        TokenError: there are no tokens in a file that should have some.
+    """
+    writes, reads = settings.write_token_file, settings.read_token_file
+    # What listens to this machine alone is in reach of pages that are shown on it, under names
+    # of their own; what listens to others is known by names that are nobody's business here.
+    checked = settings.allowed_hosts or is_loopback(settings.host)
+    return Gate(
+        write_tokens=None if writes is None else TokenFile(writes),
+        read_tokens=None if reads is None else TokenFile(reads),
+        hosts=settings.allowed_hosts if checked else None,
+    )
+
+
+def config(app: ASGIApp, *, max_connections: int = MAX_CONNECTIONS) -> uvicorn.Config:
     """Return how uvicorn is to serve ``app``."""
     return uvicorn.Config(
         app,
@@ -89,6 +125,8 @@ def config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        # See GuardedProtocol: it refuses connections, not requests.
+        limit_concurrency=max_connections,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 from meshaccel.clock import Clock
-from meshaccel.db import events, feed, leases
+from meshaccel.db import events, feed, leases, schemas
 from meshaccel.db.counting import BACKGROUND, operation
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event
@@ -35,6 +35,9 @@ MAX_REMOVALS = 100_000
 AGENTS_PER_COMMIT = 50
 """Agents that leave in one transaction: others wait for the writer no longer than that."""
 
+SPARE_SCHEMAS = 1000
+"""Schemas that nobody may publish any more, before anyone looks for such."""
+
 TICK_S = 1.0
 STALL_S = 2.0
 """How late a timer may be before that counts as not having run."""
@@ -59,6 +62,7 @@ class Liveness:
         self._events: list[Event] = []
         self._flushed = clock.monotonic()
         self._ticked = 0.0
+        self._schemas = 0
 
     def note(self, happened: Iterable[Event]) -> None:
         """Add events that are written with the next batch."""
@@ -123,8 +127,9 @@ class Liveness:
             await self._let_leave([session], "unregister")
 
     async def sweep(self) -> int:
-        """Trim the events and remove agents gone for longer than retention; return how many."""
+        """Trim what grows; remove agents gone for longer than retention and return how many."""
         await self._database.write(self._trim)
+        await self._forget_schemas()
         if not self._settings.retention_s:
             return 0
         gone_before = self._clock.monotonic() - self._settings.retention_s
@@ -142,6 +147,13 @@ class Liveness:
     def _trim(self, conn: sqlite3.Connection) -> None:
         events.trim(conn, self._settings.max_events)
         feed.forget_removed(conn, before_us=self._clock.now_us() - REMOVALS_US, keep=MAX_REMOVALS)
+
+    async def _forget_schemas(self) -> None:
+        # As collectors of garbage do: once there are twice as many as were in use the last time,
+        # so that it costs little for each that is published, and little is kept for nothing.
+        if await self._database.read(schemas.count) > 2 * self._schemas + SPARE_SCHEMAS:
+            await self._database.write(schemas.forget_unpublished)
+            self._schemas = await self._database.read(schemas.count)
 
     async def _let_leave(self, sessions: list[Session], departure: Departure) -> None:
         leaving = [session for session in sessions if session.healthy]

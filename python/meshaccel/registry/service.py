@@ -16,6 +16,7 @@ from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
 from meshaccel.db.listing import AgentQuery
 from meshaccel.db.schemas import StoredSchema
+from meshaccel.errors import RegistrationRejectedError
 from meshaccel.models import Agent, AgentRecord
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
@@ -150,6 +151,7 @@ class AgentRegistry:
                 self._sessions.remember_body(session, body_digest)
             return _logged(registered)
 
+        self._check_room(declaration.agent_id)
         registered = await self._commits.run(
             partial(
                 registration.register,
@@ -207,6 +209,7 @@ class AgentRegistry:
             self._sessions.forget_body(session)
             return _logged(registered)
 
+        self._check_room(record.id)
         registered = await self._commits.run(
             partial(
                 registration.put,
@@ -269,7 +272,10 @@ class AgentRegistry:
         return await self._database.read(lambda conn: events.latest(conn, asked))
 
     async def schemas(self, limit: int | None = None) -> list[StoredSchema]:
-        """Return the newest ``limit`` canonical schemas that were ever published, or all."""
+        """Return the newest ``limit`` canonical schemas that are published, or all.
+
+        Some that were published once may be among them.
+        """
         self._served.begin("schemas")
         return await self._database.read(lambda conn: schemas.schemas(conn, limit))
 
@@ -304,6 +310,14 @@ class AgentRegistry:
         )
 
     # -- inside --------------------------------------------------------------------------
+
+    def _check_room(self, agent_id: str | None) -> None:
+        # Those under way are not counted: a few more than there may be do no harm.
+        full = len(self._sessions) >= self._settings.max_agents
+        if full and agent_id and self._sessions.get(agent_id) is None:
+            raise RegistrationRejectedError(
+                f"the registry is full: it has {len(self._sessions)} agents already"
+            )
 
     async def _restore(self) -> None:
         stored = await self._database.read(leases.sessions)

@@ -41,4 +41,6 @@ class RegistrySettings(Struct, frozen=True, kw_only=True):
     timeout: an SDK that found no registry waits up to 30 seconds between two attempts."""
     max_events: int = 100_000
     """Rows kept of the audit trail."""
+    max_agents: int = 100_000
+    """Agents, the unhealthy among them: no more can join. Who is known goes on."""
     feed: FeedSettings = FeedSettings()
