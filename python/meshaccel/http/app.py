@@ -27,6 +27,7 @@ from meshaccel.http.asgi import (
     Send,
 )
 from meshaccel.http.changes import ChangesPages
+from meshaccel.http.ui.files import PageFiles
 from meshaccel.registry.derived import ENTRIES_PER_TURN
 from meshaccel.registry.heartbeats import Signal
 from meshaccel.registry.service import AgentRegistry
@@ -70,6 +71,7 @@ class App:
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
         self._changes = changes = ChangesPages(registry.feed)
+        page = PageFiles(self._clock)
         # By method, first segment of the path, and number of segments.
         self._routes: dict[tuple[str, str, int], Handler] = {
             ("HEAD", "heartbeat", 2): self._head_heartbeat,
@@ -86,6 +88,10 @@ class App:
             ("GET", "schemas", 2): self._get_schema,
             ("GET", "health", 1): self._get_health,
             ("HEAD", "health", 1): self._get_health,
+            ("GET", "ui", 1): page.redirect,
+            ("HEAD", "ui", 1): page.redirect,
+            ("GET", "ui", 2): page.get,
+            ("HEAD", "ui", 2): page.get,
             ("GET", "", 1): self._get_root,
         }
 
@@ -118,7 +124,8 @@ class App:
         segments = request.segments
         handler = self._routes.get((request.method, segments[0], len(segments)))
         # "/agents/" has an empty second segment: a path of its own, and an unknown one.
-        if handler is None or (len(segments) > 1 and not segments[1]):
+        is_unknown = segments[0] != "ui" and len(segments) > 1 and not segments[1]
+        if handler is None or is_unknown:
             return self._error(404, f"not found: {request.method} {request.path}")
         try:
             return await handler(request)

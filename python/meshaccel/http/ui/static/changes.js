@@ -1,0 +1,73 @@
+// What happened: the audit trail from before the page was opened, then the stream.
+
+import { el, show } from "./dom.js";
+import { agentLink, badge, panel } from "./parts.js";
+import { clock, safe } from "./text.js";
+
+const MOST = 300;
+const KINDS = {
+  added: "ok",
+  register: "ok",
+  healthy: "ok",
+  dependency_resolved: "ok",
+  changed: "calm",
+};
+
+/** Changes, newest first. */
+export class ChangeLog {
+  entries = [];
+
+  /** Note what an answer of the change feed says, of agents as they were known before it. */
+  note(answer, byId) {
+    for (const item of answer.items) {
+      const before = byId.get(item.id);
+      this.#add({ time: Date.now(), kind: kindOf(item, before), id: item.id, gone: item.op !== "upsert" });
+    }
+  }
+
+  /** Note that what was known before is not the beginning of what comes now. */
+  anew() {
+    this.#add({ time: Date.now(), kind: "history began anew", id: null });
+  }
+
+  /** Put what the audit trail says, newest first, behind all that is known. */
+  recall(events) {
+    const older = events.map((event) => ({
+      time: Date.parse(event.timestamp),
+      kind: event.event_type,
+      id: event.agent_id,
+      gone: ["unregister", "expire"].includes(event.event_type),
+    }));
+    this.entries = [...this.entries, ...older].slice(0, MOST);
+  }
+
+  #add(entry) {
+    this.entries = [entry, ...this.entries].slice(0, MOST);
+  }
+}
+
+/** Return a panel with the newest changes. */
+export function changesPanel(app, most, title = "Changes") {
+  const list = el("ol", { class: "log", role: "log", "aria-label": "Changes, newest first" });
+  const update = () => {
+    const shown = app.log.entries.slice(0, most).map(line);
+    show(list, shown.length ? shown : el("li", { class: "note" }, "Nothing has happened yet."));
+  };
+  return { node: panel(title, list), update };
+}
+
+function line({ time, kind, id, gone }) {
+  return el(
+    "li",
+    {},
+    el("time", { datetime: new Date(time).toISOString() }, clock(time)),
+    badge(kind.replaceAll("_", " "), KINDS[kind] ?? "bad"),
+    id === null ? null : gone ? el("bdi", {}, safe(id, 80)) : agentLink(id, id, 80),
+  );
+}
+
+function kindOf(item, before) {
+  if (item.op !== "upsert") return "removed";
+  if (!before) return "added";
+  return before.status === item.status ? "changed" : item.status;
+}
