@@ -1,4 +1,5 @@
-// What happened: the audit trail from before the page was opened, then the stream.
+// What happened: from the stream who came, changed and went; from the audit trail how agents were
+// wired anew, which is no change of an agent, and what was before the page was opened.
 
 import { el, show } from "./dom.js";
 import { agentLink, badge, panel } from "./parts.js";
@@ -16,6 +17,7 @@ const KINDS = {
 /** Changes, newest first. */
 export class ChangeLog {
   entries = [];
+  #last = null;
 
   /** Note what an answer of the change feed says, of agents as they were known before it. */
   note(answer, byId) {
@@ -30,15 +32,26 @@ export class ChangeLog {
     this.#add({ time: Date.now(), kind: "history began anew", id: null });
   }
 
-  /** Put what the audit trail says, newest first, behind all that is known. */
+  /**
+   * Note the newest events of the audit trail, newest first: all of them at first, then the wiring.
+   * Return whether there is any.
+   */
   recall(events) {
-    const older = events.map((event) => ({
+    const known = events.findIndex((event) => JSON.stringify(event) === this.#last);
+    const isFirst = this.#last === null;
+    const fresh = (known < 0 ? events : events.slice(0, known)).filter(
+      (event) => isFirst || event.event_type.startsWith("dependency_"),
+    );
+    this.#last = events.length ? JSON.stringify(events[0]) : "";
+    const entries = fresh.map((event) => ({
       time: Date.parse(event.timestamp),
       kind: event.event_type,
       id: event.agent_id,
       gone: ["unregister", "expire"].includes(event.event_type),
     }));
-    this.entries = [...this.entries, ...older].slice(0, MOST);
+    const newestFirst = (one, other) => other.time - one.time;
+    this.entries = [...this.entries, ...entries].sort(newestFirst).slice(0, MOST);
+    return fresh.length > 0;
   }
 
   #add(entry) {

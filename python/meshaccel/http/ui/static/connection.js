@@ -17,7 +17,7 @@ export class Connection {
   #failures = 0;
   #silence;
   #loading = null;
-  #reload = null;
+  #soon = null;
   #loadMs = 0;
 
   /** `told` has the methods `state(name)`, `agents(list)`, `changes(answer)` and `anew(position)`. */
@@ -66,7 +66,7 @@ export class Connection {
       this.#position = { epoch: answer.epoch, revision: answer.to };
       if (!answer.items?.length) return;
       this.#told.changes(answer);
-      this.#loadSoon();
+      this.reload();
     });
     stream.addEventListener("gone", () => {
       this.#position = null;
@@ -84,11 +84,12 @@ export class Connection {
     setTimeout(() => this.connect(), wait);
   }
 
-  #loadSoon(wait = Math.max(GATHER_MS, 4 * this.#loadMs)) {
-    if (this.#reload) return;
-    this.#reload = setTimeout(() => {
-      this.#reload = null;
-      this.#load().catch(() => this.#loadSoon(RETRY_MS));
+  /** Read the listing again, soon. */
+  reload(wait = Math.max(GATHER_MS, 4 * this.#loadMs)) {
+    if (this.#soon) return;
+    this.#soon = setTimeout(() => {
+      this.#soon = null;
+      this.#load().catch(() => this.reload(RETRY_MS));
     }, wait);
   }
 

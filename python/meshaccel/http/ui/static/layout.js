@@ -1,22 +1,49 @@
 // Where the nodes of a graph stand: in layers, consumers left of their providers.
 //
 // After K. Sugiyama, S. Tagawa, M. Toda, "Methods for visual understanding of hierarchical system
-// structures" (1981): cycles are broken, layers are longest paths, and the order within a layer
-// follows the mean place of the neighbours. A layer that is too tall is folded.
+// structures" (1981): cycles are broken, layers are longest paths, an edge over several layers
+// bends around the nodes between, and the order within a layer follows the mean place of the
+// neighbours. What is too large for that is folded instead, and its edges run straight.
 
-const SWEEPS = 6;
+const SWEEPS = 8;
+const BEND = 0.5; // height of a bend, in nodes
 
 /**
- * Return a map from node to `{x, y}`, in cells. `edges` are pairs of nodes, without duplicates.
- * O(sweeps * (nodes log nodes + edges)).
+ * Return `{places, bends}`: a place `{x, y}` for each node, in cells, and the places through which
+ * an edge goes that has any, by `edgeKey`. `edges` are pairs of nodes, without duplicates.
+ * O(sweeps * (n log n + edges)), n nodes and bends; of these there are at most edges * layers.
  */
 export function layered(nodes, edges) {
-  const next = neighbours(nodes, edges);
-  const forward = withoutCycles(nodes, next);
-  const layers = inLayers(nodes, forward);
-  order(layers, neighbours(nodes, edges.concat(edges.map(([from, to]) => [to, from]))));
-  return folded(layers, Math.max(8, Math.ceil(1.3 * Math.sqrt(nodes.length))));
+  const forward = withoutCycles(nodes, neighbours(nodes, edges));
+  const ranks = ranked(nodes, forward);
+  const tallest = Math.max(12, Math.ceil(1.3 * Math.sqrt(nodes.length)));
+  const bent = withBends(nodes, edges, ranks);
+  const { layers, bends } = bent.layers.every((layer) => tall(layer) <= tallest)
+    ? bent
+    : { layers: inLayers(nodes, ranks), bends: new Map() };
+  const steps = edges.flatMap(([from, to]) => pairs([from, ...(bends.get(edgeKey(from, to)) ?? []), to]));
+  const both = steps.concat(steps.map(([from, to]) => [to, from]));
+  order(layers, neighbours(layers.flat(), both));
+  const places = placed(layers, tallest);
+  const routes = [...bends].map(([key, through]) => [key, through.map((bend) => places.get(bend))]);
+  return { places, bends: new Map(routes) };
 }
+
+export const edgeKey = (from, to) => JSON.stringify([from, to]);
+
+/** Return layers with a new point in each one that an edge passes, and those points by edge. */
+function withBends(nodes, edges, ranks) {
+  const layers = inLayers(nodes, ranks);
+  const bends = new Map();
+  for (const [from, to] of edges) {
+    const passed = layers.slice(ranks.get(from) + 1, Math.max(0, ranks.get(to)));
+    if (passed.length) bends.set(edgeKey(from, to), passed.map(() => ({})));
+    passed.forEach((layer, at) => layer.push(bends.get(edgeKey(from, to))[at]));
+  }
+  return { layers, bends };
+}
+
+const pairs = (points) => points.slice(1).map((point, at) => [points[at], point]);
 
 function neighbours(nodes, edges) {
   const next = new Map(nodes.map((node) => [node, []]));
@@ -51,7 +78,7 @@ function withoutCycles(nodes, next) {
   return forward;
 }
 
-function inLayers(nodes, forward) {
+function ranked(nodes, forward) {
   const into = new Map(nodes.map((node) => [node, 0]));
   for (const tos of forward.values()) for (const to of tos) into.set(to, into.get(to) + 1);
   const rank = new Map(nodes.map((node) => [node, 0]));
@@ -69,9 +96,13 @@ function inLayers(nodes, forward) {
     const tos = forward.get(node);
     if (tos.length) rank.set(node, Math.min(...tos.map((to) => rank.get(to))) - 1);
   }
-  const layers = [];
-  for (const node of nodes) (layers[rank.get(node)] ??= []).push(node);
-  return layers.filter(Boolean);
+  return rank;
+}
+
+function inLayers(nodes, ranks) {
+  const layers = Array.from({ length: Math.max(0, ...ranks.values()) + 1 }, () => []);
+  for (const node of nodes) layers[ranks.get(node)].push(node);
+  return layers;
 }
 
 function order(layers, near) {
@@ -93,17 +124,26 @@ function meanPlace(node, near, place) {
   return places.reduce((sum, one) => sum + one, 0) / places.length;
 }
 
-function folded(layers, most) {
-  const columns = layers.flatMap((layer) => {
-    const parts = Math.ceil(layer.length / most);
-    const size = Math.ceil(layer.length / parts);
-    return Array.from({ length: parts }, (_, at) => layer.slice(at * size, (at + 1) * size));
-  });
-  const tallest = Math.max(0, ...columns.map((column) => column.length));
+function placed(layers, tallest) {
+  const columns = layers.flatMap((layer) => folded(layer, tallest));
+  const most = Math.max(0, ...columns.map(tall));
   const places = new Map();
   columns.forEach((column, x) => {
-    const top = (tallest - column.length) / 2;
-    column.forEach((node, y) => places.set(node, { x, y: top + y }));
+    let y = (most - tall(column)) / 2;
+    for (const point of column) {
+      places.set(point, { x, y: y + (height(point) - 1) / 2 });
+      y += height(point);
+    }
   });
   return places;
+}
+
+const tall = (column) => column.reduce((sum, point) => sum + height(point), 0);
+const height = (point) => (typeof point === "string" ? 1 : BEND);
+
+/** Return the parts of a layer that is too tall, side by side. */
+function folded(layer, tallest) {
+  const parts = Math.ceil(tall(layer) / tallest);
+  const size = Math.ceil(layer.length / parts);
+  return Array.from({ length: parts }, (_, at) => layer.slice(at * size, (at + 1) * size));
 }

@@ -10,11 +10,13 @@ import { el, show } from "./dom.js";
 import { meshOf } from "./mesh.js";
 import { Metrics } from "./metrics.js";
 import { overviewView } from "./overview.js";
+import { Poller } from "./poller.js";
 import { count, duration, safe } from "./text.js";
 import { wiringView } from "./wiring.js";
 
 const NAMES = ["overview", "agents", "capabilities", "wiring", "changes"];
 const EVENTS = 100;
+const EVENTS_MS = 3000;
 
 const main = document.getElementById("main");
 const app = {
@@ -110,16 +112,19 @@ function decoded(text) {
 }
 
 async function recall() {
+  let events;
   try {
-    app.log.recall(await api.events(EVENTS));
-    shown.logged?.();
+    events = await api.events(EVENTS);
   } catch {
-    // The log begins with the stream, then.
+    return; // the connection shows how it is with the registry
   }
+  if (!app.log.recall(events)) return;
+  shown.logged?.();
+  connection.reload();
 }
 
 addEventListener("hashchange", go);
 go();
-recall();
 connection.connect();
+new Poller(EVENTS_MS, recall).start();
 app.metrics.start();

@@ -1,6 +1,7 @@
 // The registry's figures over time, asked for every few seconds while somebody looks.
 
 import * as api from "./api.js";
+import { Poller } from "./poller.js";
 
 const EVERY_MS = 5000;
 const KEPT = 120;
@@ -72,24 +73,13 @@ export const CHARTS = [
 export class Metrics {
   latest = null;
   #samples = [];
-  #timer = null;
 
   constructor(changed) {
     this.changed = changed;
-    document.addEventListener("visibilitychange", () => {
-      if (!document.hidden && this.#timer === null) this.start();
-    });
   }
 
-  async start() {
-    this.#timer = null;
-    try {
-      this.#take(await api.stats());
-    } catch {
-      // The registry's state is shown by the connection; here it is a gap.
-      this.#take(null);
-    }
-    if (!document.hidden) this.#timer = setTimeout(() => this.start(), EVERY_MS);
+  start() {
+    new Poller(EVERY_MS, () => this.#ask()).start();
   }
 
   /** Return the charts' series. */
@@ -104,7 +94,13 @@ export class Metrics {
     }));
   }
 
-  #take(now) {
+  async #ask() {
+    let now = null;
+    try {
+      now = await api.stats();
+    } catch {
+      // A gap here; the connection shows how it is with the registry.
+    }
     this.latest = now ?? this.latest;
     this.#samples = [...this.#samples, { now }].slice(-KEPT);
     this.changed();

@@ -1,7 +1,7 @@
 // The graph of who is wired to whom.
 
 import { el, show, svg } from "./dom.js";
-import { layered } from "./layout.js";
+import { edgeKey, layered } from "./layout.js";
 import { PanZoom } from "./panzoom.js";
 import { agentLink, badge, someAgents, searchAddress } from "./parts.js";
 import { MOST_NODES, wiringOf } from "./services.js";
@@ -31,8 +31,8 @@ export function wiringView(app) {
     show(note, remarks());
     drawing.toggleAttribute("hidden", !wiring.nodes.length);
     const shape = JSON.stringify([wiring.nodes.map((one) => one.id), wiring.edges.map(ends)]);
-    const places = layered(wiring.nodes.map((one) => one.id), wiring.edges.map(ends));
-    draw(places);
+    const { places, bends } = layered(wiring.nodes.map((one) => one.id), wiring.edges.map(ends));
+    draw(places, bends);
     // What is only shown differently leaves the eye where it is.
     if (shape !== drawn) view.fit(extent(places));
     drawn = shape;
@@ -51,13 +51,17 @@ export function wiringView(app) {
     return parts.filter(Boolean).join(" ");
   }
 
-  function draw(places) {
-    const at = (id) => ({ x: places.get(id).x * CELL.width, y: places.get(id).y * CELL.height });
+  function draw(places, bends) {
+    const drawnAt = ({ x, y }) => ({ x: x * CELL.width, y: y * CELL.height });
+    const at = (id) => drawnAt(places.get(id));
     const edges = wiring.edges.map((edge) => {
       const label = `${name(edge.from)} needs ${[...edge.capabilities].join(", ")} of ${name(edge.to)}`;
       const path = svg(
         "path",
-        { class: edge.to.startsWith("u ") ? "edge unmet" : "edge", d: curve(at(edge.from), at(edge.to)) },
+        {
+          class: edge.to.startsWith("u ") ? "edge unmet" : "edge",
+          d: curve(at(edge.from), (bends.get(edgeKey(...ends(edge))) ?? []).map(drawnAt), at(edge.to)),
+        },
         svg("title", {}, safe(label, 300)),
       );
       path.dataset.from = edge.from;
@@ -158,15 +162,24 @@ export function wiringView(app) {
 
 const ends = (edge) => [edge.from, edge.to];
 
-/** Return the path from the right side of one node to the left side of another. */
-function curve(from, to) {
-  const start = { x: from.x + NODE.width, y: from.y + NODE.height / 2 };
-  const end = { x: to.x, y: to.y + NODE.height / 2 };
-  const bend = Math.max(36, Math.abs(end.x - start.x) / 2);
-  return (
-    `M${start.x} ${start.y}C${start.x + bend} ${start.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}` +
-    `m-7 -4.5l7 4.5l-7 4.5`
-  );
+/** Return the path from the right side of one node past others to the left side of another. */
+function curve(from, bends, to) {
+  const middle = NODE.height / 2;
+  let x = from.x + NODE.width;
+  let y = from.y + middle;
+  let path = `M${x} ${y}`;
+  const lead = (toX, toY) => {
+    const pull = Math.max(36, Math.abs(toX - x) / 2);
+    path += `C${x + pull} ${y} ${toX - pull} ${toY} ${toX} ${toY}`;
+    [x, y] = [toX, toY];
+  };
+  for (const bend of bends) {
+    lead(bend.x, bend.y + middle);
+    x += NODE.width;
+    path += `H${x}`;
+  }
+  lead(to.x, to.y + middle);
+  return `${path}m-7 -4.5l7 4.5l-7 4.5`;
 }
 
 function extent(places) {
