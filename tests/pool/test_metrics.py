@@ -9,7 +9,7 @@ from tests.pool.support import pool_over
 
 from meshaccel.pool import PoolStats
 from meshaccel.pool.prometheus import PoolCollector
-from meshaccel.pool.stats import BOUNDS_S, Timings
+from meshaccel.timings import BOUNDS_S, Timings
 
 
 def test_histogram() -> None:
@@ -21,9 +21,11 @@ def test_histogram() -> None:
     seen = timings.snapshot()
     assert seen.count == 100
     assert abs(seen.total - 1000.00692) < 1e-6
-    assert seen.quantile(0.5) == BOUNDS_S[0]
+    assert seen.quantile(0.5) == 0.00005
     assert seen.quantile(0.99) == 0.005
     assert seen.quantile(1.0) == float("inf")
+    assert (seen.quantile_ms(0.99), seen.quantile_ms(1.0)) == (5.0, BOUNDS_S[-1] * 1000)
+    assert Timings().snapshot().quantile_ms(0.99) is None
     assert Timings().snapshot().quantile(0.99) == 0.0
 
 

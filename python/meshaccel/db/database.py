@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Self, TypeVar
 from meshaccel.db import feed
 from meshaccel.db.carrier import Carrier, read_history
 from meshaccel.db.claim import claim
+from meshaccel.db.counting import CountedConnection, counted, operation
 from meshaccel.db.migrations import migrate, refuse_foreign
 from meshaccel.db.recovery import READ, WRITE, database_errors
 from meshaccel.errors import (
@@ -48,6 +50,8 @@ class Database:
         self.carrier = carrier
         self._opened = opened
         self._errors = database_errors()
+        self.statements: Counter[str] = Counter()
+        """Statements of the reads and writes that succeeded, by what they were run for."""
 
     @classmethod
     async def open(cls, path: str) -> Self:
@@ -75,6 +79,7 @@ class Database:
                     # What is asked for often is in memory already; mapped, the file would count
                     # as resident once per connection.
                     pragmas={"mmap_size": 0},
+                    factory=CountedConnection,
                 )
                 await opened.enter_async_context(pool)
                 async with pool.acquire() as connection:
@@ -89,7 +94,8 @@ class Database:
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in one read transaction: all its statements see the same revision."""
-        return await _translated(self._errors.run(READ, self._pool.run_read, work))
+        reading = self._errors.run(READ, self._pool.run_read, counted(work))
+        return await self._outcome(reading)
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in a write transaction, committed when this returns.
@@ -101,8 +107,8 @@ class Database:
         Cancelled before its turn, nothing is written; afterwards it is interrupted, and may have
         been committed.
         """
-        writing = self._errors.run(WRITE, self._pool.run_write, work, repeatable=True)
-        return await _translated(writing)
+        writing = self._errors.run(WRITE, self._pool.run_write, counted(work), repeatable=True)
+        return await self._outcome(writing)
 
     def stats(self) -> PoolStats:
         """Return what the pool did."""
@@ -115,6 +121,14 @@ class Database:
     async def close(self) -> None:
         """Finish what is queued, then close."""
         await self._opened.aclose()
+
+    async def _outcome(self, awaited: Awaitable[tuple[T, int]]) -> T:
+        try:
+            result, statements = await awaited
+        except (sqlite3.Error, ConnectionPoolExhausted, PoolClosedError, ResilienceError) as error:
+            raise DatabaseError(f"{type(error).__name__}: {error}") from error
+        self.statements[operation.get()] += statements
+        return result
 
     async def __aenter__(self) -> Self:
         return self
@@ -132,10 +146,3 @@ def _refuse_foreign_file(path: str) -> None:
     with closing(sqlite3.connect(path)) as conn:
         conn.execute("SELECT count(*) FROM sqlite_schema")
         refuse_foreign(conn)
-
-
-async def _translated(outcome: Awaitable[T]) -> T:
-    try:
-        return await outcome
-    except (sqlite3.Error, ConnectionPoolExhausted, PoolClosedError, ResilienceError) as error:
-        raise DatabaseError(f"{type(error).__name__}: {error}") from error

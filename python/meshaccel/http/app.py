@@ -27,6 +27,8 @@ from meshaccel.http.asgi import (
     Send,
 )
 from meshaccel.http.changes import ChangesPages
+from meshaccel.http.metrics import CLIENT_LEFT, RequestTally
+from meshaccel.http.stats import StatsPage
 from meshaccel.http.ui.files import PageFiles
 from meshaccel.registry.derived import ENTRIES_PER_TURN
 from meshaccel.registry.heartbeats import Signal
@@ -70,6 +72,8 @@ class App:
         self._max_body = max_body
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
+        self._requests = RequestTally()
+        stats = StatsPage(registry, self._requests, self._clock)
         self._changes = changes = ChangesPages(registry.feed)
         page = PageFiles(self._clock)
         # By method, first segment of the path, and number of segments.
@@ -86,6 +90,7 @@ class App:
             ("GET", "events", 1): self._get_events,
             ("GET", "schemas", 1): self._get_schemas,
             ("GET", "schemas", 2): self._get_schema,
+            ("GET", "stats", 1): stats.get_stats,
             ("GET", "health", 1): self._get_health,
             ("HEAD", "health", 1): self._get_health,
             ("GET", "ui", 1): page.redirect,
@@ -94,6 +99,7 @@ class App:
             ("HEAD", "ui", 2): page.get,
             ("GET", "", 1): self._get_root,
         }
+        self._requests.expect(self._routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -107,7 +113,9 @@ class App:
         try:
             response = await self._respond(request)
         except DisconnectedError:
+            self._count(request, CLIENT_LEFT, begun)
             return
+        self._count(request, response.status, begun)
         await response.send(send)
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
@@ -119,6 +127,10 @@ class App:
                     "ms": round((time.perf_counter() - begun) * 1000, 3),
                 },
             )
+
+    def _count(self, request: Request, status: int, begun: float) -> None:
+        seconds = time.perf_counter() - begun
+        self._requests.count(request.method, request.segments, status, seconds)
 
     async def _respond(self, request: Request) -> Answer:
         segments = request.segments
@@ -229,7 +241,16 @@ class App:
             "service": SERVICE,
             "version": __version__,
             "status": "running",
-            "endpoints": ["/health", "/heartbeat", "/agents", "/changes", "/events", "/schemas"],
+            "endpoints": [
+                "/health",
+                "/heartbeat",
+                "/agents",
+                "/changes",
+                "/events",
+                "/schemas",
+                "/stats",
+                "/ui/",
+            ],
         }
         return Response(200, wire.encode(about))
 

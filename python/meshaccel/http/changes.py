@@ -63,7 +63,9 @@ class ChangesPages:
         if asked.epoch is None:
             return signal
         try:
-            answer = await self._feed.changes(msgspec.structs.replace(asked, wait_s=0.0))
+            answer = await self._feed.changes(
+                msgspec.structs.replace(asked, wait_s=0.0), beside=True
+            )
         except DatabaseError as error:
             # The sign of life was noted: that is no less true.
             log.warning("a heartbeat is not told changes", extra={"error": str(error)})

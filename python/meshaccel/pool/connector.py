@@ -41,6 +41,7 @@ class Connector:
         busy_timeout: seconds to wait for another process's lock.
         on_connect: called with each new connection, to add functions, collations or a row
             factory.
+        factory: the class of the connections, as in ``sqlite3.connect``.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Connector:
         pragmas: Mapping[str, str | int] | None = None,
         busy_timeout: float = 5.0,
         on_connect: Callable[[sqlite3.Connection], object] | None = None,
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
     ) -> None:
         self.path = path
         self.busy_timeout = busy_timeout
         self._pragmas = {**PRAGMAS, **(pragmas or {})}
         self._on_connect = on_connect
+        self._factory = factory
         self._opened = False
         self._switches = {
             mode: (
@@ -131,6 +134,7 @@ class Connector:
             # Transactions are ours alone: BEGIN is never implied.
             isolation_level=None,
             timeout=self.busy_timeout,
+            factory=self._factory,
             cached_statements=STATEMENT_CACHE,
             uri=self.path.startswith("file:"),
         )

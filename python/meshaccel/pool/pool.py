@@ -57,6 +57,7 @@ class ConnectionPool:
         pragmas: settings of SQLite to add or override; ``connector.PRAGMAS`` has the defaults
             (WAL, synchronous NORMAL, foreign keys, ...) and why they are what they are.
         on_connect: called with each new ``sqlite3.Connection``, in its thread.
+        factory: the class of the connections, as in ``sqlite3.connect``.
         clock: seconds from an arbitrary start, never going back.
         random: numbers from 0 to 1.
 
@@ -81,6 +82,7 @@ class ConnectionPool:
         busy_timeout: float = 5.0,
         pragmas: Mapping[str, str | int] | None = None,
         on_connect: Callable[[sqlite3.Connection], object] | None = None,
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
         clock: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
     ) -> None:
@@ -89,7 +91,11 @@ class ConnectionPool:
         path = self.database.removeprefix("sqlite:///")
         self._is_postgres = path.startswith(("postgresql://", "postgres://"))
         self._connector = Connector(
-            path, pragmas=pragmas, busy_timeout=busy_timeout, on_connect=on_connect
+            path,
+            pragmas=pragmas,
+            busy_timeout=busy_timeout,
+            on_connect=on_connect,
+            factory=factory,
         )
         only_one = self._connector.in_memory
         self._settings = Settings(

@@ -12,7 +12,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from meshaccel.pool.stats import BOUNDS_S, Histogram, PoolStats
+from meshaccel.pool.stats import PoolStats
+from meshaccel.timings import BOUNDS_S, Histogram
 
 if TYPE_CHECKING:
     from meshaccel.pool.pool import ConnectionPool

@@ -13,6 +13,8 @@ from meshaccel.db.database import Database
 from meshaccel.discovery.protocol import Changes, ChangesRequest, Digest, DigestRequest, Gone
 from meshaccel.errors import TooManyReadersError
 from meshaccel.registry.feed_answers import FeedAnswers, OutdatedReadError
+from meshaccel.registry.readership import FeedStats, Readership
+from meshaccel.registry.served import Served
 from meshaccel.registry.settings import FeedSettings
 
 T = TypeVar("T")
@@ -27,6 +29,12 @@ MAX_SHARED_ITEMS = 64
 """Larger answers are not kept."""
 
 
+class Wake(asyncio.Event):
+    """Set by the next commit, which notes when that was."""
+
+    at: float | None = None
+
+
 class Feed:
     """Tells readers what changed. Nobody's position is remembered between two requests.
 
@@ -38,11 +46,14 @@ class Feed:
         self,
         database: Database,
         settings: FeedSettings,
+        served: Served,
         *,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
         self._settings = settings
+        self._served = served
+        self._time = asyncio.get_running_loop().time
         self._draw = draw
         self._answers = FeedAnswers(
             epoch=database.carrier.epoch,
@@ -50,9 +61,15 @@ class Feed:
             answer_bytes=settings.answer_bytes,
         )
         self._shared: dict[ChangesRequestKey, asyncio.Task[Changes | Gone]] = {}
-        self._woken = asyncio.Event()
+        self._woken = Wake()
         self._stopping = asyncio.Event()
         self._readers = 0
+        self._readership = Readership()
+
+    @property
+    def epoch(self) -> str:
+        """The history that revisions belong to."""
+        return self._database.carrier.epoch
 
     @property
     def readers(self) -> int:
@@ -62,24 +79,36 @@ class Feed:
     def wake(self) -> None:
         """Note that something was committed: what was read before may not be all."""
         self._shared = {}
+        self._woken.at = self._time()
         self._woken.set()
-        self._woken = asyncio.Event()
+        self._woken = Wake()
 
     def stop(self) -> None:
         """Answer all who wait, and end the streams."""
         self._stopping.set()
         self.wake()
 
-    async def changes(self, request: ChangesRequest) -> Changes | Gone:
+    def stats(self) -> FeedStats:
+        """Return what readers were told, and what that spared them."""
+        return self._readership.stats(self._readers)
+
+    async def changes(self, request: ChangesRequest, *, beside: bool = False) -> Changes | Gone:
         """Answer a request; if nothing changed, wait for as long as it says.
+
+        ``beside`` says that it came with another one, a heartbeat, and is no call of its own.
 
         Raises:
             InvalidRequestError: its selector is malformed.
             TooManyReadersError: it wants to wait, and too many do.
             DatabaseError: the database cannot serve it now.
         """
+        if not beside:
+            self._served.begin("changes")
+            self._readership.called()
         if request.wait_s <= 0:
-            return await self._answer(request)
+            answer = await self._answer(request)
+            self._note(request, answer, waited_s=0.0)
+            return answer
         with self._reading():
             return await self._wait(request, min(request.wait_s, self._settings.max_wait_s))
 
@@ -90,6 +119,7 @@ class Feed:
             InvalidRequestError: the selector is malformed.
             DatabaseError: the database cannot serve it now.
         """
+        self._served.begin("changes")
         digest = await self._read(lambda conn: self._answers.digest(conn, request))
         self._database.carrier.told(digest.revision)
         return digest
@@ -106,11 +136,12 @@ class Feed:
             TooManyReadersError: too many wait already.
             DatabaseError: the database cannot serve it now.
         """
+        self._served.begin("changes")
+        self._readership.called()
         with self._reading():
-            loop = asyncio.get_running_loop()
-            end = loop.time() + self._settings.rotate_s * (0.5 + self._draw())
+            end = self._time() + self._settings.rotate_s * (0.5 + self._draw())
             wait_s = 0.0
-            while not self._stopping.is_set() and loop.time() < end:
+            while not self._stopping.is_set() and self._time() < end:
                 answer = await self._wait(request, wait_s)
                 yield answer
                 if isinstance(answer, Gone):
@@ -131,22 +162,39 @@ class Feed:
             self._readers -= 1
 
     async def _wait(self, request: ChangesRequest, wait_s: float) -> Changes | Gone:
-        loop = asyncio.get_running_loop()
-        latest = loop.time() + wait_s
-        earliest = min(latest, loop.time() + self._settings.gather_s)
+        begun = self._time()
+        answer, committed = await self._news(request, wait_s)
+        self._note(request, answer, waited_s=self._time() - begun)
+        if committed is not None:
+            self._readership.lagged(self._time() - committed)
+        return answer
+
+    async def _news(
+        self, request: ChangesRequest, wait_s: float
+    ) -> tuple[Changes | Gone, float | None]:
+        """Return an answer, and when the change was committed if one was waited for."""
+        latest = self._time() + wait_s
+        earliest = min(latest, self._time() + self._settings.gather_s)
+        committed: float | None = None
         while True:
             # Taken before reading: a change that the reading misses sets it.
             woken = self._woken
             answer = await self._answer(request)
+            news = isinstance(answer, Gone) or answer.to > request.since
             if isinstance(answer, Gone) or answer.more or self._stopping.is_set():
-                return answer
-            news = answer.to > request.since
+                return answer, committed if news else None
             until = earliest if news else latest
-            if loop.time() >= until:
-                return answer
+            if self._time() >= until:
+                return answer, committed if news else None
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(until):
                     await (self._stopping if news else woken).wait()
+            if not news:
+                committed = woken.at
+
+    def _note(self, request: ChangesRequest, answer: Changes | Gone, *, waited_s: float) -> None:
+        selected = self._answers.selected(request.selector)
+        self._readership.told(answer, waited_s=waited_s, selected=selected)
 
     async def _answer(self, request: ChangesRequest) -> Changes | Gone:
         """Read, or share what another reader with the same question reads or has read."""

@@ -47,6 +47,9 @@ class Selected:
         self.hash = SetHash()
         self._hashes: dict[str, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._hashes)
+
     def advance(self, selector: Selector, rows: Iterable[FeedRow], revision: int) -> None:
         """Take in what changed up to ``revision``. O(changes)."""
         for row in rows:
@@ -120,6 +123,11 @@ class FeedAnswers:
         head = changes.head(conn)
         packed = self._selection(conn, selector, head).packed()
         return Digest(epoch=self._epoch, revision=head.revision, buckets=packed)
+
+    def selected(self, selector: str) -> int:
+        """Return how many agents a selector selected when it was last asked for; 0 if unknown."""
+        found = self._selected.get(str(Selector.parse(selector)))
+        return 0 if found is None else len(found)
 
     def _items(
         self, conn: sqlite3.Connection, wanted: list[tuple[FeedRow, bool]]

@@ -9,7 +9,9 @@ from typing import Literal, Self
 from msgspec import Struct
 
 from meshaccel.clock import Clock, SystemClock
-from meshaccel.db import agents, events, leases, schemas
+from meshaccel.db import agents, census, events, leases, schemas
+from meshaccel.db.census import Census
+from meshaccel.db.counting import operation
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
 from meshaccel.db.listing import AgentQuery
@@ -26,6 +28,7 @@ from meshaccel.registry.pages import Listed, Listings, Page
 from meshaccel.registry.records import Record
 from meshaccel.registry.registration import Declaration, Registered
 from meshaccel.registry.resolution import Wiring
+from meshaccel.registry.served import Served
 from meshaccel.registry.sessions import Sessions
 from meshaccel.registry.settings import RegistrySettings
 from meshaccel.registry.stats import RegistryStats
@@ -59,10 +62,11 @@ class AgentRegistry:
         self._database = database
         self._settings = settings
         self._clock = clock
+        self._served = Served()
         self._sessions = Sessions(clock)
         self._derived = Derived(database)
         self._listings = Listings(self._derived, self._sessions)
-        self.feed = Feed(database, settings.feed)
+        self.feed = Feed(database, settings.feed, self._served)
         """Tells what changed, to whoever asks: ``IncrementalServiceDiscovery``, for one."""
         self._commits = Commits(database, self._derived, self.feed.wake)
         self._liveness = Liveness(database, self._commits, self._sessions, settings, clock)
@@ -135,6 +139,7 @@ class AgentRegistry:
             RegistrationRejectedError: a rule of the mesh is broken, and nothing was changed; or
                 the agent is registered, but its wiring is too large to be told.
         """
+        self._served.begin("register")
 
         def committed(registered: Registered) -> list[Change]:
             session = self._sessions.open(registered.record.id, leased=True)
@@ -162,18 +167,27 @@ class AgentRegistry:
         None means: the request is another one, call ``register``. If the agent's wiring is
         what it was last told, this touches no database.
         """
-        return await self._heartbeats.answer_again(body_digest)
+        operation.set("register")
+        answer = await self._heartbeats.answer_again(body_digest)
+        if answer is not None:
+            self._served.at_once("register")
+        return answer
 
     def heartbeat_at_once(self, agent_id: str) -> Signal | None:
         """Note a sign of life; None if what it signals must be read: call ``heartbeat``."""
-        return self._heartbeats.signal_at_once(agent_id)
+        signal = self._heartbeats.signal_at_once(agent_id)
+        if signal is not None:
+            self._served.at_once("heartbeat")
+        return signal
 
     async def heartbeat(self, agent_id: str) -> Signal:
         """Note a sign of life; tell whether the agent's own wiring has changed."""
+        self._served.begin("heartbeat")
         return await self._heartbeats.signal(agent_id)
 
     async def unregister(self, agent_id: str) -> None:
         """Take leave of an agent: unhealthy at once, removed after retention."""
+        self._served.begin("unregister")
         await self._liveness.unregister(agent_id)
 
     # -- what operators and programs call ------------------------------------------------
@@ -186,6 +200,7 @@ class AgentRegistry:
             RegistrationRejectedError: a living agent has this id, or a required cycle would
                 close.
         """
+        self._served.begin("put")
 
         def committed(registered: Registered) -> list[Change]:
             session = self._sessions.open(registered.record.id, leased=False)
@@ -220,6 +235,7 @@ class AgentRegistry:
         Raises:
             UnknownAgentError: it is not registered.
         """
+        self._served.begin("get")
         return await self._derived.agent(agent_id)
 
     async def describe(self, record: Record) -> Listed:
@@ -228,6 +244,7 @@ class AgentRegistry:
 
     async def list_agents(self, query: AgentQuery | None = None) -> Page:
         """Return the agents that match, in order of id: a few statements, whatever their number."""
+        self._served.begin("list")
         return await self._listings.page(query or AgentQuery())
 
     def last_seen_us(self, agent_id: str) -> int | None:
@@ -241,33 +258,49 @@ class AgentRegistry:
         Raises:
             UnknownAgentError: it is not registered.
         """
+        self._served.begin("resolve")
         return (await self._derived.wiring(agent_id)).wiring
 
     async def events(self, query: EventQuery | None = None) -> list[Event]:
         """Return the newest matching events first."""
+        self._served.begin("events")
         await self._liveness.flush()
         asked = query or EventQuery()
         return await self._database.read(lambda conn: events.latest(conn, asked))
 
     async def schemas(self, limit: int | None = None) -> list[StoredSchema]:
         """Return the newest ``limit`` canonical schemas that were ever published, or all."""
+        self._served.begin("schemas")
         return await self._database.read(lambda conn: schemas.schemas(conn, limit))
 
     async def schema(self, schema_hash: str) -> StoredSchema | None:
         """Return a canonical schema, or None."""
+        self._served.begin("schemas")
         return await self._database.read(lambda conn: schemas.schema(conn, schema_hash))
 
     async def revision(self) -> int:
         """Return the revision of the last change."""
+        self._served.begin("census")
         return await self._database.read(agents.revision)
+
+    async def census(self) -> Census:
+        """Return how many agents and capabilities the database holds, and its revision."""
+        self._served.begin("census")
+        return await self._database.read(census.census)
 
     def stats(self) -> RegistryStats:
         """Return what memory holds, how often it had the answer, and what the connections did."""
+        # May be asked by another thread: a list is made in one step.
+        healthy = [session.healthy for session in self._sessions.all()]
         return RegistryStats(
-            agents=len(self._sessions),
+            agents=len(healthy),
+            healthy=sum(healthy),
+            operations=self._served.counts(self._database.statements),
             metadata=self._derived.records.stats(),
             caches=self._derived.stats(),
             database=self._database.stats(),
+            recovery=self._database.recovery(),
+            feed=self.feed.stats(),
         )
 
     # -- inside --------------------------------------------------------------------------

@@ -64,6 +64,10 @@ class Sessions:
     def __iter__(self) -> Iterator[Session]:
         return iter(self._by_id.values())
 
+    def all(self) -> list[Session]:
+        """Return every session, whatever is opened and closed meanwhile."""
+        return list(self._by_id.values())
+
     def get(self, agent_id: str) -> Session | None:
         """Return the session of an agent, or None if it is unknown."""
         return self._by_id.get(agent_id)
