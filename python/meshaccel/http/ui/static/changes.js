@@ -3,7 +3,7 @@
 
 import { el, show } from "./dom.js";
 import { agentLink, badge, panel } from "./parts.js";
-import { clock, safe } from "./text.js";
+import { clock, foreign, safe } from "./text.js";
 
 const MOST = 300;
 const KINDS = {
@@ -47,6 +47,7 @@ export class ChangeLog {
       time: Date.parse(event.timestamp),
       kind: event.event_type,
       id: event.agent_id,
+      about: wired(event.data ?? {}),
       gone: ["unregister", "expire"].includes(event.event_type),
     }));
     const newestFirst = (one, other) => other.time - one.time;
@@ -69,14 +70,21 @@ export function changesPanel(app, most, title = "Changes") {
   return { node: panel(title, list), update };
 }
 
-function line({ time, kind, id, gone }) {
+function line({ time, kind, id, gone, about }) {
   return el(
     "li",
     {},
     el("time", { datetime: new Date(time).toISOString() }, clock(time)),
     badge(kind.replaceAll("_", " "), KINDS[kind] ?? "bad"),
     id === null ? null : gone ? el("bdi", {}, safe(id, 80)) : agentLink(id, id, 80),
+    about && el("small", {}, foreign(about, 120)),
   );
+}
+
+/** Return what an event says of a dependency. */
+function wired({ spec, chosen }) {
+  const needs = spec?.capability && `needs ${spec.capability}`;
+  return needs && chosen?.agent_id ? `${needs}: ${chosen.agent_id}` : needs;
 }
 
 function kindOf(item, before) {

@@ -23,10 +23,10 @@ export const CHARTS = [
     series: { errors: (now, before) => rate(now, before, "errors") },
   },
   {
-    title: "Slowest route",
-    about: "The greatest 50th and 99th percentile of the time that a route takes",
+    title: "Heartbeat",
+    about: "Time to answer a heartbeat: 50th and 99th percentile since the start",
     unit: " ms",
-    series: { p50: (now) => slowest(now, "p50_ms"), p99: (now) => slowest(now, "p99_ms") },
+    series: { p50: (now) => heartbeat(now)?.p50_ms, p99: (now) => heartbeat(now)?.p99_ms },
   },
   {
     title: "Cache hits",
@@ -56,7 +56,7 @@ export const CHARTS = [
   },
   {
     title: "Wait for a connection",
-    about: "Time that it takes to get a connection to the database: 50th and 99th percentile",
+    about: "Time to get a connection to the database: 50th and 99th percentile since the start",
     unit: " ms",
     series: { p50: (now) => now.brief?.acquire_ms_p50, p99: (now) => now.brief?.acquire_ms_p99 },
   },
@@ -86,7 +86,6 @@ export class Metrics {
   charts() {
     return CHARTS.map(({ series, ...chart }) => ({
       ...chart,
-      span: `${Math.max(1, Math.round((this.#samples.length * EVERY_MS) / 60_000))} min`,
       series: Object.entries(series).map(([name, of]) => ({
         name,
         points: this.#samples.map(({ now }, at) => finite(now && of(now, this.#samples[at - 1]?.now))),
@@ -118,7 +117,5 @@ function rate(now, before, what) {
   return Math.max(0, sum(now) - sum(before)) / seconds;
 }
 
-function slowest(now, what) {
-  const known = (now.requests ?? []).map((route) => route[what]).filter(Number.isFinite);
-  return known.length ? Math.max(...known) : null;
-}
+const heartbeat = (now) =>
+  now.requests?.find(({ method, route }) => method === "HEAD" && route === "/heartbeat/{agent_id}");

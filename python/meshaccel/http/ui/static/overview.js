@@ -10,14 +10,15 @@ import { foreign, number } from "./text.js";
 export function overviewView(app) {
   const tiles = el("div", { class: "tiles" });
   const charts = el("div", { class: "charts" });
-  const routes = table("Requests", ["Route", "Requests", "Errors", "p50", "p99"]);
+  const routes = table("Requests", ["Route", "Count", "Errors", "p50", "p99"]);
+  routes.node.classList.add("compact");
   const unmet = unmetPanel(app);
-  const changes = changesPanel(app, 12, "Latest changes");
+  const changes = changesPanel(app, 10, "Latest changes");
   const node = el(
     "div",
     { class: "overview" },
     tiles,
-    panel("Figures", charts),
+    panel("Figures of the last ten minutes", charts),
     el("div", { class: "columns" }, unmet.node, changes.node),
     panel("Requests", routes.node),
   );
@@ -62,7 +63,7 @@ function route(told) {
   const ms = (value) => (Number.isFinite(value) ? `${number(value)} ms` : "–");
   return row(
     ["Route", el("span", { class: "code" }, foreign(`${told.method ?? ""} ${told.route ?? ""}`, 80))],
-    ["Requests", number(told.count ?? 0)],
+    ["Count", number(told.count ?? 0)],
     ["Errors", number(told.errors ?? 0)],
     ["p50", ms(told.p50_ms)],
     ["p99", ms(told.p99_ms)],

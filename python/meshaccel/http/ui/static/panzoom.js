@@ -2,6 +2,7 @@
 
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const STEP = 0.12;
+const READABLE = 1.6; // units of the drawing in a pixel up to which its text can be read
 const DRAG = 4; // pixels from which on a press is not a click
 
 /** Makes the viewBox of `svg` follow the user's hand. */
@@ -26,12 +27,16 @@ export class PanZoom {
     svg.addEventListener("click", swallow, { capture: true });
   }
 
-  /** Show a box of the drawing: all there is. */
+  /** Begin with a new drawing in a box: with all of it, or with as much as can be read. */
   fit(box) {
     this.#whole = box;
-    this.reset();
+    const { width, height } = this.#svg.getBoundingClientRect();
+    const most = { width: READABLE * width, height: READABLE * height };
+    if (!width || (box.width <= most.width && box.height <= most.height)) this.reset();
+    else this.#set({ ...most, x: box.x, y: box.y + Math.max(0, (box.height - most.height) / 2) });
   }
 
+  /** Show all of the drawing. */
   reset() {
     this.#set(this.#whole);
   }

@@ -8,25 +8,26 @@ const HEIGHT = 56;
 const PAD = 5;
 
 /**
- * Return a figure: what is measured, its last value, and a line of all.
+ * Return a figure: what is measured, its last value, a line of all, and their range.
  *
  * `series` are `{name, points}` of equal length; a point is a number, or null for nothing.
  */
-export function sparkline({ title, about, unit = "", most, series, span }) {
+export function sparkline({ title, about, unit = "", most, series }) {
   const known = series.flatMap(({ points }) => points.filter((one) => one !== null));
   const last = series.map(({ points }) => points.at(-1) ?? null);
   const shown = last.map((value) => (value === null ? "–" : `${number(value)}${unit}`)).join(" / ");
   const top = most ?? Math.max(...known, 1e-9);
   const range = known.length
-    ? `${number(Math.min(...known))} to ${number(Math.max(...known))}${unit} in ${span}`
-    : "nothing measured yet";
+    ? `${number(Math.min(...known))} – ${number(Math.max(...known))}${unit}`
+    : "nothing yet";
+  const names = series.length > 1 ? `${series.map(({ name }) => name).join(" / ")}, ` : "";
   const chart = svg(
     "svg",
     {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       preserveAspectRatio: "none",
       role: "img",
-      "aria-label": `${title}: now ${shown}, ${range}`,
+      "aria-label": `${title}: now ${shown}, ${names}${range}`,
     },
     svg("path", { class: "axis", d: `M0 ${HEIGHT - PAD}H${WIDTH}` }),
     ...series.map(({ points }, at) => line(points, top, at)),
@@ -36,7 +37,7 @@ export function sparkline({ title, about, unit = "", most, series, span }) {
     { class: "chart", title: about },
     el("figcaption", {}, el("span", {}, title), el("strong", {}, shown)),
     chart,
-    el("small", {}, series.length > 1 ? `${series.map(({ name }) => name).join(" / ")}: ${range}` : range),
+    el("small", {}, names + range),
   );
 }
 
