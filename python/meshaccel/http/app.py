@@ -42,6 +42,7 @@ from meshaccel.http.changes import ChangesPages
 from meshaccel.http.exposition import MetricsPage
 from meshaccel.http.metrics import CLIENT_LEFT, RequestTally
 from meshaccel.http.stats import StatsPage
+from meshaccel.http.ui.files import PageFiles
 from meshaccel.registry.derived import ENTRIES_PER_TURN
 from meshaccel.registry.heartbeats import Signal
 from meshaccel.registry.service import AgentRegistry
@@ -101,6 +102,7 @@ class App:
         stats = StatsPage(registry, self._requests, self._clock)
         metrics = MetricsPage(registry, self._requests)
         self._changes = changes = ChangesPages(registry.feed)
+        page = PageFiles(self._clock)
         # By method, first segment of the path, and number of segments.
         self._routes: dict[tuple[str, str, int], Handler] = {
             ("HEAD", "heartbeat", 2): self._head_heartbeat,
@@ -119,6 +121,10 @@ class App:
             ("GET", "metrics", 1): metrics.get_metrics,
             ("GET", "health", 1): self._get_health,
             ("HEAD", "health", 1): self._get_health,
+            ("GET", "ui", 1): page.redirect,
+            ("HEAD", "ui", 1): page.redirect,
+            ("GET", "ui", 2): page.get,
+            ("HEAD", "ui", 2): page.get,
             ("GET", "", 1): self._get_root,
         }
         self._requests.expect(self._routes)
@@ -176,7 +182,8 @@ class App:
         segments = request.segments
         handler = self._routes.get((request.method, segments[0], len(segments)))
         # "/agents/" has an empty second segment: a path of its own, and an unknown one.
-        if handler is None or (len(segments) > 1 and not segments[1]):
+        is_unknown = segments[0] != "ui" and len(segments) > 1 and not segments[1]
+        if handler is None or is_unknown:
             raise NotFoundError(_not_found(request))
         return handler
 
@@ -277,6 +284,7 @@ class App:
                 "/schemas",
                 "/stats",
                 "/metrics",
+                "/ui/",
             ],
         }
         return Response(200, wire.encode(about))

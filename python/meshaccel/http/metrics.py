@@ -27,6 +27,7 @@ _TEMPLATES = {
     ("agents", 2): "/agents/{agent_id}",
     ("changes", 2): "/changes/digest",
     ("schemas", 2): "/schemas/{hash}",
+    ("ui", 2): "/ui/{file}",
 }
 
 

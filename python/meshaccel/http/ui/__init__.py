@@ -1,0 +1,1 @@
+"""The page for people: static files that ask the registry's own API."""
