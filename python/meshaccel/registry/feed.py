@@ -3,7 +3,7 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
@@ -38,10 +38,13 @@ class Feed:
         self,
         database: Database,
         settings: FeedSettings,
+        catch_up: Callable[[], Awaitable[None]],
         *,
         draw: Callable[[], float] = random.random,
     ) -> None:
+        """``catch_up`` wakes the feed if others have committed something."""
         self._database = database
+        self._catch_up = catch_up
         self._settings = settings
         self._draw = draw
         self._answers = FeedAnswers(
@@ -150,6 +153,7 @@ class Feed:
 
     async def _answer(self, request: ChangesRequest) -> Changes | Gone:
         """Read, or share what another reader with the same question reads or has read."""
+        await self._catch_up()
         key = _key(request)
         reading = self._shared.get(key)
         if reading is None:
