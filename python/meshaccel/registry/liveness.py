@@ -91,7 +91,7 @@ class Liveness:
             return
         self._flushed = now
         taken = self._sessions.take_unwritten()
-        beats = [session.beat() for session in taken]
+        beats = list(taken.values())
         happened, self._events = self._events, []
         now_us = self._clock.now_us()
 

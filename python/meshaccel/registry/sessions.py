@@ -227,14 +227,15 @@ class Sessions:
         """How many sessions have signs of life that are not written."""
         return len(self._unwritten)
 
-    def take_unwritten(self) -> list[Session]:
-        """Return the sessions with signs of life since the last call, to be written."""
-        taken, self._unwritten = self._unwritten, {}
-        for session in taken.values():
+    def take_unwritten(self) -> dict[Session, Beat]:
+        """Return the sessions with signs of life since the last call, and what is to be written."""
+        taken = {session: session.beat() for session in self._unwritten.values()}
+        self._unwritten = {}
+        for session in taken:
             session.stored_seen_us = session.last_seen_us
             if session.told_unwritten:
                 session.stored_digest, session.told_unwritten = session.told_digest, False
-        return list(taken.values())
+        return taken
 
     def put_unwritten(self, sessions: Iterable[Session]) -> None:
         """Take back what could not be written, except of agents that were removed since."""
