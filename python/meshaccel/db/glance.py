@@ -42,9 +42,9 @@ class Glance:
         """Return the number of the last change. O(1), 5 microseconds."""
         return self._read(touched.last_seq)
 
-    def since(self, seq: int) -> list[Followed]:
-        """Return the changes after a number, as of one snapshot."""
-        return self._read(lambda conn: touched.since(conn, seq))
+    def since(self, seq: int, *, but: int) -> list[Followed] | None:
+        """Return what other registries than ``but`` changed after a number, or None: too much."""
+        return self._read(lambda conn: touched.since(conn, seq, but=but))
 
     def everything(self) -> tuple[int, list[StoredSession]]:
         """Return the number of the last change and all sessions, as of one snapshot. O(agents)."""

@@ -39,14 +39,14 @@ class Followed(Struct, frozen=True):
     """None of an agent that is not there."""
 
 
-def append(conn: sqlite3.Connection, touches: Iterable[Touch]) -> int:
+def append(conn: sqlite3.Connection, touches: Iterable[Touch], *, writer: int) -> int:
     """Add rows, in the transaction of what they tell of; return the number of the last row."""
     first = last = 0
     for touch in touches:
         last = (
             conn.execute(
-                "INSERT INTO touched (agent_id, tags) VALUES (?, ?)",
-                (touch.agent_id, msgspec.json.encode(touch.tags).decode()),
+                "INSERT INTO touched (writer, agent_id, tags) VALUES (?, ?, ?)",
+                (writer, touch.agent_id, msgspec.json.encode(touch.tags).decode()),
             ).lastrowid
             or 0
         )
@@ -66,14 +66,22 @@ def last_seq(conn: sqlite3.Connection) -> int:
     return 0 if row is None else row[0]
 
 
-def since(conn: sqlite3.Connection, seq: int) -> list[Followed]:
-    """Return the rows after ``seq`` that are still there, in order; all as of one snapshot."""
+def since(conn: sqlite3.Connection, seq: int, *, but: int) -> list[Followed] | None:
+    """Return the rows after ``seq`` that other registries than ``but`` wrote, in order.
+
+    All are as of one snapshot. None if some of them are not there any more.
+    """
     rows = conn.execute(
         f"SELECT t.seq, t.tags, t.agent_id, {SESSION_COLUMNS}"
         " FROM touched t LEFT JOIN agents a ON a.id = t.agent_id"
-        " LEFT JOIN leases l ON l.agent_id = t.agent_id WHERE t.seq > ? ORDER BY t.seq",
-        (seq,),
-    )
+        " LEFT JOIN leases l ON l.agent_id = t.agent_id"
+        " WHERE t.seq > ? AND t.writer <> ? ORDER BY t.seq",
+        (seq, but),
+    ).fetchall()
+    # Looked at last, or rows could go in between.
+    (oldest,) = conn.execute("SELECT seq FROM touched ORDER BY seq LIMIT 1").fetchone() or (0,)
+    if oldest > seq + 1:
+        return None
     return [
         Followed(
             row[0], row[2], _decode_tags(row[1]), None if row[3] is None else read_session(row[2:])

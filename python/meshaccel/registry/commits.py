@@ -28,12 +28,14 @@ class Commits:
         derived: Derived,
         follower: Follower,
         news: Callable[[], None],
+        me: int,
     ) -> None:
-        """``news`` is called after each change."""
+        """``news`` is called after each change; ``me`` names this registry in the database."""
         self._database = database
         self._derived = derived
         self._follower = follower
         self._news = news
+        self._me = me
         self._under_way: set[asyncio.Task[object]] = set()
 
     async def run(
@@ -72,7 +74,7 @@ class Commits:
 
         def logged(conn: sqlite3.Connection) -> tuple[int, int]:
             touches = list(work(conn))
-            return touched.append(conn, touches), len(touches)
+            return touched.append(conn, touches, writer=self._me), len(touches)
 
         self._follower.check()
         last, count = await self._database.write(logged)
@@ -98,7 +100,7 @@ class Commits:
             result = work(conn)
             named = changes(result)
             touches = [Touch(change.agent_id, tuple(change.tags())) for change in named]
-            return result, named, touched.append(conn, touches)
+            return result, named, touched.append(conn, touches, writer=self._me)
 
         self._follower.check()
         try:

@@ -5,10 +5,9 @@ many times a second, and before it answers what must not be older than the last 
 was told of. Each look is one read in the event loop, of microseconds: nothing happens between it
 and what is done because of it.
 
-What is read is the state of the touched agents as of now, so taking in a row twice does no harm,
-and a row of this registry's own does none either. That is what keeps the order simple: if a look
-has gone past a change of our own before that was noted here, all that came after it is taken in
-again.
+What is read is the state of the touched agents as of now, so taking in a row twice does no harm.
+That is what keeps the order simple: if a look has gone past a change of our own before that was
+noted here, what others changed after it is taken in again.
 """
 
 import asyncio
@@ -51,9 +50,9 @@ class Follower:
         self._sessions = sessions
         self._news = news
         self._seq = 0
-        """All changes up to here are taken in."""
-        self._own: set[int] = set()
-        """Later ones that are, too: those made here."""
+        """All changes of others up to here are taken in."""
+        self._foreign = 0
+        """The last of them."""
         self._replaced: DatabaseReplacedError | None = None
 
     def start(self, seq: int) -> None:
@@ -76,18 +75,15 @@ class Follower:
             return False
         if last < self._seq:
             raise self._lost(DatabaseReplacedError("the database was taken back to a former state"))
-        if last - self._seq <= len(self._own):
-            self._seq = last
-            self._own.clear()
-            return False
-        rows = self._glance.since(self._seq)
-        if rows[0].seq == self._seq + 1:
-            self._take_in([row for row in rows if row.seq not in self._own])
-            self._seq = rows[-1].seq
-        else:
+        rows = self._glance.since(self._seq, but=self._sessions.me)
+        if rows is None:
             self._begin_anew()
-        self._own.clear()
-        return True
+        elif rows:
+            self._take_in(rows)
+            self._seq = self._foreign = rows[-1].seq
+        # What was committed since is for the next look.
+        self._seq = max(self._seq, last)
+        return rows is None or bool(rows)
 
     async def catch_up(self) -> None:
         """Take in what others committed, as ``look`` does, however busy the database is.
@@ -109,17 +105,11 @@ class Follower:
 
         With a count of 0: a transaction that changed nothing saw all changes up to ``last``.
         """
-        if last - count > self._seq:
-            self._own.update(range(last - count + 1, last + 1))
-        elif last >= self._seq:
+        if last < self._foreign:
+            # What was taken in may be about the same agents: the next look takes it in again.
+            self._seq = min(self._seq, last)
+        elif last - count == self._seq:
             self._seq = last
-        elif self._glance is not None:
-            # Those that came after may be about the same agents, and have been undone in memory.
-            self._seq = last
-            try:
-                self.look()
-            except DatabaseError:
-                log.debug("the next look will do")
 
     def check(self) -> None:
         """Refuse to go on with a database that is not there any more.
@@ -151,8 +141,6 @@ class Follower:
                 log.exception("will look again")
 
     def _take_in(self, rows: list[Followed]) -> None:
-        if not rows:
-            return
         self._derived.drop({tag for row in rows for tag in row.tags})
         changed = {row.agent_id for row in rows if agent_tag(row.agent_id) in row.tags}
         for row in {row.agent_id: row for row in rows}.values():
@@ -168,6 +156,7 @@ class Follower:
         if self._glance is None:
             return
         self._seq, stored = self._glance.everything()
+        self._foreign = self._seq
         self._derived.clear()
         gone = {session.agent_id for session in self._sessions}
         for session in stored:

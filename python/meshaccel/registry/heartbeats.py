@@ -166,6 +166,7 @@ class Heartbeats:
             session.teller, session.stored_digest, session.told_digest = me, None, None
 
         await self._commits.note(begin, begun)
+        await self._follower.catch_up()
 
     def _known_signal(self, agent_id: str) -> Signal | None:
         """Note a sign of life; tell what it signals as far as memory knows."""

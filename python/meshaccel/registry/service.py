@@ -68,7 +68,9 @@ class AgentRegistry:
         self._follower = Follower(database, self._derived, self._sessions, self._wake)
         self.feed = Feed(database, settings.feed, self._follower.catch_up)
         """Tells what changed, to whoever asks: ``IncrementalServiceDiscovery``, for one."""
-        self._commits = Commits(database, self._derived, self._follower, self._wake)
+        self._commits = Commits(
+            database, self._derived, self._follower, self._wake, self._sessions.me
+        )
         self._liveness = Liveness(
             database, self._commits, self._follower, self._sessions, settings, clock
         )

@@ -2,6 +2,7 @@
 -- from it. A row is written in the transaction of its change; the oldest go, in batches.
 CREATE TABLE touched (
     seq      INTEGER PRIMARY KEY, -- without gaps: the writer is alone, and only the oldest go
+    writer   INTEGER NOT NULL,    -- the registry that made the change, and knows of it
     agent_id TEXT NOT NULL,
     tags     TEXT NOT NULL        -- JSON array
 ) STRICT;
