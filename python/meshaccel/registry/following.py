@@ -120,20 +120,32 @@ class Follower:
         if self._replaced is not None:
             raise self._replaced
 
+    def look_at_file(self) -> None:
+        """See whether the database is still there.
+
+        Raises:
+            DatabaseReplacedError: it is not, and this registry is of no use from now on.
+        """
+        if self._glance is not None:
+            try:
+                self._glance.check_file()
+            except DatabaseReplacedError as error:
+                raise self._lost(error) from None
+
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         if self._glance is None:
             return
         looks = 0
-        while self._replaced is None:
+        while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
             looks += 1
             try:
                 self.look()
                 if looks % FILE_INTERVAL == 0:
-                    self._glance.check_file()
-            except DatabaseReplacedError as error:
-                self._lost(error)
+                    self.look_at_file()
+            except DatabaseReplacedError:
+                return
             except DatabaseError as error:
                 log.debug("will look again", extra={"error": str(error)})
             except Exception:
