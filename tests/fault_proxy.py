@@ -39,6 +39,10 @@ class FaultProxy:
         for writer in self._writers:
             writer.transport.abort()
 
+    def aim(self, target: int) -> None:
+        """Send new connections to another port."""
+        self._target = target
+
     def refuse(self) -> None:
         """Abort every connection, and new ones as they come."""
         self._closed = True

@@ -35,7 +35,7 @@
     │   ├── FetchCancelledError        fetching a value was cancelled from within
     │   └── NothingToRenewError (LookupError) there is no old value to go on using
     ├── DatabaseError                  the database cannot serve this request now
-    │   ├── DatabaseInUseError         another registry has the file open
+    │   ├── DatabaseReplacedError      the file is another one than the one that was opened
     │   └── IncompatibleDatabaseError  the file is not ours, or newer than this version
     ├── PoolError                      a connection pool cannot serve this request
     │   ├── ConnectionPoolExhausted (TimeoutError) no connection in time, or too many waiting
@@ -425,8 +425,8 @@ class DatabaseError(MeshAccelError):
     """The database cannot serve this request now; nothing of it was kept. Retrying may help."""
 
 
-class DatabaseInUseError(DatabaseError):
-    """Another registry, in this process or another, has the file open."""
+class DatabaseReplacedError(DatabaseError):
+    """The file was replaced or taken back while it was open: only a restart helps."""
 
 
 class IncompatibleDatabaseError(DatabaseError):

@@ -12,7 +12,7 @@ from meshaccel.errors import DatabaseError
 
 def told(path: Path, *revisions: int, has: int = 0, epoch: str = "e") -> str:
     """Open, tell readers of some revisions, close; return the epoch."""
-    with Carrier.open(str(path), History(epoch, has)) as carrier:
+    with Carrier.open(str(path), lambda: History(epoch, has)) as carrier:
         for revision in revisions:
             carrier.told(revision)
         return carrier.epoch
@@ -76,7 +76,7 @@ def test_a_database_without_a_file() -> None:
     """In memory each one is a history of its own."""
     epochs = set()
     for _ in range(2):
-        with Carrier.open(None, History("e", 0)) as carrier:
+        with Carrier.open(None, lambda: History("e", 0)) as carrier:
             carrier.told(7)
             epochs.add(carrier.epoch)
     assert len(epochs) == 2

@@ -202,7 +202,7 @@ class World:
     def _served(self) -> Server:
         if self._carrier is not None:
             self._carrier.close()
-        self._carrier = Carrier.open(self._beside, read_history(self.conn))
+        self._carrier = Carrier.open(self._beside, lambda: read_history(self.conn))
         return Server(self.conn, self._carrier.epoch)
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:

@@ -31,7 +31,7 @@ from meshaccel.errors import (
     CircuitOpenError,
     ConnectionPoolExhausted,
     DatabaseError,
-    DatabaseInUseError,
+    DatabaseReplacedError,
     DeadlineExceededError,
     IncompatibleDatabaseError,
     InvalidRequestError,
@@ -158,7 +158,7 @@ def test_raised_by_asyncio() -> None:
         (PoolClosedError("closed"), P),
         (PoolMisuseError("misuse"), P),
         (DatabaseError("lost"), (T, CONNECTION, "breaker")),
-        (DatabaseInUseError("in use"), P),
+        (DatabaseReplacedError("another file"), P),
         (IncompatibleDatabaseError("newer"), P),
         (InvalidRequestError("no"), P),
         (UnknownAgentError("who"), P),
@@ -230,7 +230,7 @@ def test_ours_say_less_than_their_cause() -> None:
     full.sqlite_errorcode = sqlite3.SQLITE_FULL
     check(wrapped(DatabaseError("full"), full), P)
     check(wrapped(DatabaseError("?"), ToolError()), (T, CONNECTION, "breaker"))
-    check(wrapped(DatabaseInUseError("in use"), locked()), P)
+    check(wrapped(DatabaseReplacedError("another file"), locked()), P)
 
 
 def test_mistakes_are_no_wrappers() -> None:

@@ -4,12 +4,17 @@ An id in the database alone would be restored with it. So the epoch also comes f
 beside the database, which remembers the highest revision that any reader was told. A database that
 is behind it, or finds no such file, or one that was itself restored (its inode is another one),
 begins a new epoch.
+
+Several processes share the file. Each reads it before it writes, under a lock, so what one was told
+is never taken back by another; and whoever finds another epoch there than its own tells nobody
+anything more.
 """
 
 import hashlib
 import os
 import sqlite3
 import uuid
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +24,8 @@ import msgspec
 from msgspec import Struct
 
 from meshaccel.content import DIGEST_BYTES, digest_bytes
-from meshaccel.errors import DatabaseError
+from meshaccel.db.file_lock import locked
+from meshaccel.errors import DatabaseError, DatabaseReplacedError
 
 SIZE = 256
 """Bytes of the file, written at once and in place: a new file would be a new carrier."""
@@ -58,14 +64,17 @@ class Carrier:
         """Names the history that revisions belong to."""
 
     @classmethod
-    def open(cls, path: str | None, history: History) -> Self:
+    def open(cls, path: str | None, history: Callable[[], History]) -> Self:
         """Open the file beside the database at ``path``; without a path there is none.
+
+        ``history`` reads what the database knows, after the file was read: what others commit and
+        tell in between must not look like a database that is behind.
 
         Raises:
             DatabaseError: it cannot be read or written.
         """
         if path is None:
-            return cls(Mark(uuid.uuid4().hex, history, 0), None)
+            return cls(Mark(uuid.uuid4().hex, history(), 0), None)
         beside = Path(f"{os.path.realpath(path)}-feed")
         try:
             beside.touch()
@@ -74,15 +83,20 @@ class Carrier:
         except OSError as error:
             raise DatabaseError(f"cannot open {str(beside)!r}: {error}") from error
         try:
-            return cls._opened(file, history)
+            with locked(file):
+                return cls._opened(file, history)
         except OSError as error:
             file.close()
             raise DatabaseError(f"cannot use {str(beside)!r}: {error}") from error
+        except BaseException:
+            file.close()
+            raise
 
     @classmethod
-    def _opened(cls, file: FileIO, history: History) -> Self:
+    def _opened(cls, file: FileIO, read_history: Callable[[], History]) -> Self:
         inode = os.fstat(file.fileno()).st_ino
-        mark = _unpacked(file.read(SIZE))
+        mark = _read(file)
+        history = read_history()
         if (
             mark is None
             or mark.inode != inode
@@ -102,14 +116,24 @@ class Carrier:
         """
         if revision <= self._mark.history.revision or self._file is None:
             return
-        mark = msgspec.structs.replace(
-            self._mark, history=History(self._mark.history.epoch, revision)
-        )
         try:
-            _write(self._file, mark)
+            with locked(self._file):
+                self._mark = self._raised(self._file, revision)
         except OSError as error:
             raise DatabaseError(f"cannot remember the revision that was told: {error}") from error
-        self._mark = mark
+
+    def _raised(self, file: FileIO, revision: int) -> Mark:
+        """Raise the mark in the file, unless others have; return what is there."""
+        ours = self._mark
+        mark = _read(file) or ours
+        if (mark.carrier, mark.history.epoch) != (ours.carrier, ours.history.epoch):
+            raise DatabaseReplacedError(
+                "the database tells another history by now: restart the registry"
+            )
+        if revision > mark.history.revision:
+            mark = msgspec.structs.replace(mark, history=History(mark.history.epoch, revision))
+            _write(file, mark)
+        return mark
 
     def close(self) -> None:
         """Close the file."""
@@ -133,6 +157,11 @@ def _write(file: FileIO, mark: Mark) -> None:
     content = msgspec.json.encode(mark).ljust(SIZE - DIGEST_BYTES)
     file.seek(0)
     file.write(content + digest_bytes(content))
+
+
+def _read(file: FileIO) -> Mark | None:
+    file.seek(0)
+    return _unpacked(file.read(SIZE))
 
 
 def _unpacked(packed: bytes) -> Mark | None:

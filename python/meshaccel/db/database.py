@@ -10,8 +10,8 @@ from typing import Self, TypeVar
 
 from meshaccel.db import feed
 from meshaccel.db.carrier import Carrier, read_history
-from meshaccel.db.claim import claim
 from meshaccel.db.counting import CountedConnection, counted, operation
+from meshaccel.db.glance import Glance
 from meshaccel.db.migrations import migrate, refuse_foreign
 from meshaccel.db.recovery import READ, WRITE, database_errors
 from meshaccel.errors import (
@@ -41,13 +41,23 @@ MAX_QUEUE = 100_000
 class Database:
     """A SQLite file. Writes are serial, in order of arrival; reads see one snapshot each.
 
+    Other processes may read and write it at the same time, and so may others here.
+
     Trouble that passes is waited for, see ``db/recovery.py``. Every other ``sqlite3.Error``, and
     whatever keeps the pool from serving, becomes a ``DatabaseError`` with the error as its cause.
     """
 
-    def __init__(self, pool: ConnectionPool, carrier: Carrier, opened: AsyncExitStack) -> None:
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        carrier: Carrier,
+        glance: Glance | None,
+        opened: AsyncExitStack,
+    ) -> None:
         self._pool = pool
         self.carrier = carrier
+        self.glance = glance
+        """For a look at what others commit; None of a database that nobody else can open."""
         self._opened = opened
         self._errors = database_errors()
         self.statements: Counter[str] = Counter()
@@ -59,7 +69,6 @@ class Database:
 
         Raises:
             IncompatibleDatabaseError: the file is another program's, or of a newer version.
-            DatabaseInUseError: it is open already, here or in another process.
             DatabaseError: it cannot be opened.
         """
         if not path:
@@ -70,7 +79,6 @@ class Database:
                 if path != MEMORY:
                     # Before anything is written: the file may be another program's.
                     await asyncio.to_thread(_refuse_foreign_file, path)
-                    opened.callback(claim(path).close)
                 pool = ConnectionPool(
                     path,
                     MAX_CONNECTIONS,
@@ -85,12 +93,17 @@ class Database:
                 async with pool.acquire() as connection:
                     await connection.run(migrate)
                     await connection.run(feed.prepare)
-                    history = await connection.run(read_history)
-                beside = None if path == MEMORY else path
-                carrier = opened.enter_context(Carrier.open(beside, history))
+                    beside = None if path == MEMORY else path
+                    carrier = await connection.run(
+                        lambda conn: Carrier.open(beside, lambda: read_history(conn))
+                    )
+                opened.enter_context(carrier)
+                glance = None
+                if path != MEMORY:
+                    glance = opened.enter_context(await asyncio.to_thread(Glance, path))
             except (sqlite3.Error, ValueError) as error:
                 raise DatabaseError(f"cannot open {path!r}: {error}") from error
-            return cls(pool, carrier, opened.pop_all())
+            return cls(pool, carrier, glance, opened.pop_all())
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in one read transaction: all its statements see the same revision."""

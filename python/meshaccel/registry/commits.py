@@ -2,44 +2,84 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from meshaccel.db import touched
 from meshaccel.db.database import Database
+from meshaccel.db.touched import Touch
 from meshaccel.errors import DatabaseError
 from meshaccel.registry.changes import Change
 from meshaccel.registry.derived import Derived
+from meshaccel.registry.following import Follower
 
 T = TypeVar("T")
 
 
 class Commits:
-    """Commits changes and drops what was derived from the state before them."""
+    """Commits changes and drops what was derived from the state before them.
 
-    def __init__(self, database: Database, derived: Derived, told: Callable[[], None]) -> None:
-        """``told`` is called after each change."""
+    The other registries on the database are told of them by its log, in the same transaction.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        derived: Derived,
+        follower: Follower,
+        news: Callable[[], None],
+        me: int,
+    ) -> None:
+        """``news`` is called after each change; ``me`` names this registry in the database."""
         self._database = database
         self._derived = derived
-        self._told = told
+        self._follower = follower
+        self._news = news
+        self._me = me
         self._under_way: set[asyncio.Task[object]] = set()
 
     async def run(
         self,
         work: Callable[[sqlite3.Connection], T],
-        committed: Callable[[T], Iterable[Change]],
+        committed: Callable[[T], None],
+        changes: Callable[[T], Sequence[Change]],
     ) -> T:
         """Run ``work`` in a write transaction, then ``committed`` with its result.
 
-        ``committed`` notes the result in memory and names the changes; it runs right after
-        the commit and in the order of commits. Both happen even if the caller is cancelled.
+        ``changes`` names the changes of the result, and runs in the transaction. ``committed``
+        notes the result in memory; it runs right after the commit and in the order of the commits
+        made here. Both happen even if the caller is cancelled.
 
         Raises:
             DatabaseError: the transaction failed.
         """
-        task = asyncio.create_task(self._run(work, committed))
+        task = asyncio.create_task(self._run(work, committed, changes))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
+
+    async def note(
+        self,
+        work: Callable[[sqlite3.Connection], Iterable[Touch]],
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run ``work`` in a write transaction, and tell the other registries what it touches.
+
+        For what is no change of an agent. ``committed`` notes in memory what was written, before
+        what others wrote since is taken in; not if the caller is cancelled.
+
+        Raises:
+            DatabaseError: the transaction failed.
+        """
+
+        def logged(conn: sqlite3.Connection) -> tuple[int, int]:
+            touches = list(work(conn))
+            return touched.append(conn, touches, writer=self._me), len(touches)
+
+        self._follower.check()
+        last, count = await self._database.write(logged)
+        committed()
+        self._follower.note_own(last, count)
 
     def forget(self) -> None:
         """Drop all that was derived: what memory held for a while was not committed."""
@@ -53,17 +93,26 @@ class Commits:
     async def _run(
         self,
         work: Callable[[sqlite3.Connection], T],
-        committed: Callable[[T], Iterable[Change]],
+        committed: Callable[[T], None],
+        changes: Callable[[T], Sequence[Change]],
     ) -> T:
+        def logged(conn: sqlite3.Connection) -> tuple[T, Sequence[Change], int]:
+            result = work(conn)
+            named = changes(result)
+            touches = [Touch(change.agent_id, tuple(change.tags())) for change in named]
+            return result, named, touched.append(conn, touches, writer=self._me)
+
+        self._follower.check()
         try:
-            result = await self._database.write(work)
+            result, named, last = await self._database.write(logged)
         except DatabaseError:
             # An error while committing does not tell whether it was committed.
             self._derived.clear()
-            self._told()
+            self._news()
             raise
-        changes = list(committed(result))
-        self._derived.invalidate(changes)
-        if changes:
-            self._told()
+        committed(result)
+        self._derived.invalidate(named)
+        if named:
+            self._news()
+        self._follower.note_own(last, len(named))
         return result

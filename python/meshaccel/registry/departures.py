@@ -1,10 +1,12 @@
 """Transactions by which agents leave: taken for dead, unregistered, or removed for good."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from meshaccel.db import agents, events
+from msgspec import Struct
+
+from meshaccel.db import agents, events, leases
 from meshaccel.db.agents import Stored
 from meshaccel.db.events import Event
 from meshaccel.models import AgentRecord, JsonObject
@@ -20,9 +22,25 @@ _CIRCUMSTANCES: dict[Departure, JsonObject] = {
 }
 
 
+class Left(Struct, frozen=True):
+    """Who left, and who was found alive."""
+
+    changes: list[Change]
+    heard: dict[str, int]
+    """Agents that another registry has heard: their last signs of life, in Unix microseconds."""
+
+
+def expire(conn: sqlite3.Connection, silent: Mapping[str, int], *, now_us: int) -> Left:
+    """Mark agents unhealthy, unless the database has another last sign of life than is given."""
+    written = leases.last_seen_us(conn, silent)
+    heard = {each: seen for each, seen in written.items() if seen != silent[each]}
+    dead = [agent_id for agent_id in silent if agent_id not in heard]
+    return Left(leave(conn, dead, "unhealthy", now_us=now_us).changes, heard)
+
+
 def leave(
     conn: sqlite3.Connection, agent_ids: Iterable[str], departure: Departure, *, now_us: int
-) -> list[Change]:
+) -> Left:
     """Mark agents unhealthy; they stay listed. Those that are so already do not change."""
     changes = []
     for agent_id in agent_ids:
@@ -30,7 +48,7 @@ def leave(
         if stored is not None and agents.set_status(conn, agent_id, "unhealthy", now_us=now_us):
             _append_event(conn, departure, stored, now_us=now_us)
             changes.append(_change(stored))
-    return changes
+    return Left(changes, {})
 
 
 def remove(conn: sqlite3.Connection, agent_ids: Iterable[str], *, now_us: int) -> list[Change]:

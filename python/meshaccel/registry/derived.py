@@ -71,13 +71,17 @@ class Derived:
     def invalidate(self, changes: Iterable[Change]) -> None:
         """Drop everything that committed changes touch."""
         changes = list(changes)
-        tags = [tag for change in changes for tag in change.tags()]
-        for cache in self._caches.values():
-            cache.invalidate_by_tag(*tags)
+        self.drop(tag for change in changes for tag in change.tags())
         for change in changes:
             if change.record is not None:
                 record = change.record
                 self._known.set(f"agent:{record.id}", record, tags=[agent_tag(record.id)])
+
+    def drop(self, tags: Iterable[str]) -> None:
+        """Drop every entry with one of these tags."""
+        tags = list(tags)
+        for cache in self._caches.values():
+            cache.invalidate_by_tag(*tags)
 
     def clear(self) -> None:
         """Drop everything: after a commit whose outcome is unknown."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
@@ -47,10 +47,13 @@ class Feed:
         database: Database,
         settings: FeedSettings,
         served: Served,
+        catch_up: Callable[[], Awaitable[None]],
         *,
         draw: Callable[[], float] = random.random,
     ) -> None:
+        """``catch_up`` wakes the feed if others have committed something."""
         self._database = database
+        self._catch_up = catch_up
         self._settings = settings
         self._served = served
         self._time = asyncio.get_running_loop().time
@@ -198,6 +201,7 @@ class Feed:
 
     async def _answer(self, request: ChangesRequest) -> Changes | Gone:
         """Read, or share what another reader with the same question reads or has read."""
+        await self._catch_up()
         key = _key(request)
         reading = self._shared.get(key)
         if reading is None:

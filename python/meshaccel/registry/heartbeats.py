@@ -5,14 +5,18 @@ digest, so nothing depends on clocks, and an agent is woken by a change of its o
 """
 
 import enum
+import sqlite3
 
 from msgspec import Struct
 
 from meshaccel.clock import Clock
 from meshaccel.db import leases
-from meshaccel.db.database import Database
-from meshaccel.errors import RegistrationRejectedError, UnknownAgentError
+from meshaccel.db.touched import Touch
+from meshaccel.errors import DatabaseError, RegistrationRejectedError, UnknownAgentError
+from meshaccel.registry.changes import FLEET, told_tag
+from meshaccel.registry.commits import Commits
 from meshaccel.registry.derived import Derived
+from meshaccel.registry.following import Follower
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listings
 from meshaccel.registry.resolution import Wiring
@@ -41,16 +45,19 @@ class Answer(Struct, frozen=True):
 class Heartbeats:
     """Notes signs of life and answers them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it brings together
         self,
-        database: Database,
         derived: Derived,
         sessions: Sessions,
         listings: Listings,
+        *,
+        commits: Commits,
+        follower: Follower,
         liveness: Liveness,
         clock: Clock,
     ) -> None:
-        self._database = database
+        self._commits = commits
+        self._follower = follower
         self._derived = derived
         self._sessions = sessions
         self._listings = listings
@@ -59,16 +66,20 @@ class Heartbeats:
 
     def signal_at_once(self, agent_id: str) -> Signal | None:
         """Note a sign of life; None if what it signals has to be read: see ``signal``."""
-        session = self._living(agent_id)
-        if session is None:
-            return Signal.UNKNOWN
-        self._sessions.touch(session)
-        wiring = self._derived.cached_wiring(agent_id)
-        return None if wiring is None else _signal(session, wiring)
+        signal = self._known_signal(agent_id)
+        if signal is None or signal is Signal.UNCHANGED:
+            return signal
+        try:
+            # It may have registered, or been told, elsewhere: nobody is woken for nothing.
+            news = self._follower.look()
+        except DatabaseError:
+            return None
+        return self._known_signal(agent_id) if news else signal
 
     async def signal(self, agent_id: str) -> Signal:
         """Note a sign of life; tell whether the agent's own wiring has changed."""
-        signal = self.signal_at_once(agent_id)
+        await self._follower.catch_up()
+        signal = self._known_signal(agent_id)
         if signal is not None:
             return signal
         try:
@@ -86,6 +97,10 @@ class Heartbeats:
 
         Touches no database if the agent's wiring is what it was last told.
         """
+        if self._sessions.by_body(body_digest) is None:
+            return None
+        # It may have registered as something else elsewhere since: a stale yes would lose that.
+        await self._follower.catch_up()
         session = self._sessions.by_body(body_digest)
         if session is None or not session.healthy:
             return None
@@ -101,6 +116,7 @@ class Heartbeats:
         Raises:
             UnknownAgentError: it is not registered (any more).
         """
+        await self._follower.catch_up()
         wiring = await self._derived.wiring(agent_id)
         session = self._sessions.get(agent_id)
         if session is None:
@@ -108,6 +124,9 @@ class Heartbeats:
         if session.told_digest != wiring.digest:
             await self._note_news(session, wiring)
             await self._forget_told(session)
+            if session.teller != self._sessions.me:
+                # At the same time another registry told it something: what it knows is not certain.
+                return _answer(session, wiring)
             self._sessions.tell(session, wiring.wiring, wiring.digest)
             self._listings.note_told(agent_id)
         elif session.told is None and self._derived.cached_wiring(agent_id) is not wiring:
@@ -126,17 +145,37 @@ class Heartbeats:
         self._liveness.note(news)
 
     async def _forget_told(self, session: Session) -> None:
-        """See to it that no crash brings back what an agent was told before.
+        """See to it that nobody takes what an agent was told before for what it knows.
 
         What it is told now is written with the next signs of life. Should the registry die in
-        between, and the wiring be again what it had been, the agent would not be signalled.
+        between, and the wiring be again what it had been, the agent would not be signalled. And
+        another registry that told it something is not to write that any more.
         """
         # From now on, so that a batch written meanwhile does not bring it back either.
-        session.told_digest = None
-        self._listings.note_told(session.agent_id)
-        if session.stored_digest is not None:
-            await self._database.write(lambda conn: leases.forget_told(conn, session.agent_id))
-            session.stored_digest = session.told_digest
+        session.told_digest, session.told_unwritten = None, False
+        agent_id, me = session.agent_id, self._sessions.me
+        self._listings.note_told(agent_id)
+        if session.stored_digest is None and session.teller == me:
+            return
+
+        def begin(conn: sqlite3.Connection) -> list[Touch]:
+            leases.begin_telling(conn, agent_id, me)
+            return [Touch(agent_id, (FLEET, told_tag(agent_id)))]
+
+        def begun() -> None:
+            session.teller, session.stored_digest, session.told_digest = me, None, None
+
+        await self._commits.note(begin, begun)
+        await self._follower.catch_up()
+
+    def _known_signal(self, agent_id: str) -> Signal | None:
+        """Note a sign of life; tell what it signals as far as memory knows."""
+        session = self._living(agent_id)
+        if session is None:
+            return Signal.UNKNOWN
+        self._sessions.touch(session)
+        wiring = self._derived.cached_wiring(agent_id)
+        return None if wiring is None else _signal(session, wiring)
 
     def _living(self, agent_id: str) -> Session | None:
         """Return the session of an agent that lives by heartbeats, and does."""

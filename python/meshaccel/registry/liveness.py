@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from meshaccel.clock import Clock
@@ -11,10 +11,12 @@ from meshaccel.db import events, feed, leases, schemas
 from meshaccel.db.counting import BACKGROUND, operation
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event
+from meshaccel.db.touched import Touch
 from meshaccel.errors import DatabaseError
-from meshaccel.registry.changes import Change
+from meshaccel.registry.changes import FLEET, Change, told_tag
 from meshaccel.registry.commits import Commits
-from meshaccel.registry.departures import Departure, leave, remove
+from meshaccel.registry.departures import Left, expire, leave, remove
+from meshaccel.registry.following import Follower
 from meshaccel.registry.sessions import Session, Sessions
 from meshaccel.registry.settings import RegistrySettings
 
@@ -44,18 +46,23 @@ STALL_S = 2.0
 
 
 class Liveness:
-    """Keeps leases: in memory at once, in the database in batches."""
+    """Keeps leases: in memory at once, in the database in batches.
+
+    Several registries do so on one database. An agent is silent if none of them heard it.
+    """
 
     def __init__(
         self,
         database: Database,
         commits: Commits,
+        follower: Follower,
         sessions: Sessions,
         settings: RegistrySettings,
         clock: Clock,
     ) -> None:
         self._database = database
         self._commits = commits
+        self._follower = follower
         self._sessions = sessions
         self._settings = settings
         self._clock = clock
@@ -90,16 +97,19 @@ class Liveness:
             return
         self._flushed = now
         taken = self._sessions.take_unwritten()
-        beats = [session.beat() for session in taken]
+        beats = list(taken.values())
         happened, self._events = self._events, []
         now_us = self._clock.now_us()
 
-        def write(conn: sqlite3.Connection) -> None:
+        def write(conn: sqlite3.Connection) -> list[Touch]:
             leases.write_beats(conn, beats, now_us=now_us)
             events.append(conn, happened)
+            # The listing shows what agents were told, whichever registry is asked.
+            told = [beat.agent_id for beat in beats if beat.teller is not None]
+            return [Touch(agent_id, (FLEET, told_tag(agent_id))) for agent_id in told]
 
         try:
-            await self._database.write(write)
+            await self._commits.note(write)
         except (DatabaseError, asyncio.CancelledError):
             # Cancelled, it was most likely undone; an event noted twice is better than none.
             self._events = (happened + self._events)[-MAX_PENDING_EVENTS:]
@@ -108,26 +118,33 @@ class Liveness:
 
     async def expire(self) -> int:
         """Mark agents unhealthy that are silent for too long; return how many."""
-        dead_before = self._clock.monotonic() - self._settings.timeout_s
-        silent = [
-            session
-            for session in self._sessions
-            if session.healthy and session.leased and session.heard < dead_before
-        ]
+        await self._follower.catch_up()
+        await self._ask(self._silent())
+        # Those that no other registry has heard either.
+        silent = self._silent()
+        expired = 0
         for start in range(0, len(silent), AGENTS_PER_COMMIT):
             some = silent[start : start + AGENTS_PER_COMMIT]
             # Meanwhile one of them may have been heard, or have come back.
-            await self._let_leave([s for s in some if s.heard < dead_before], "unhealthy")
-        return len(silent)
+            still = [session for session in some if self._is_silent(session)]
+            known = {session.agent_id: session.stored_seen_us for session in still}
+            now_us = self._clock.now_us()
+            expired += await self._let_leave(still, partial(expire, silent=known, now_us=now_us))
+        return expired
 
     async def unregister(self, agent_id: str) -> None:
         """Take leave of an agent; one that is unknown or left already has none to take."""
+        await self._follower.catch_up()
         session = self._sessions.get(agent_id)
         if session is not None:
-            await self._let_leave([session], "unregister")
+            work = partial(
+                leave, agent_ids=[agent_id], departure="unregister", now_us=self._clock.now_us()
+            )
+            await self._let_leave([session], work)
 
     async def sweep(self) -> int:
         """Trim what grows; remove agents gone for longer than retention and return how many."""
+        await self._follower.catch_up()
         await self._database.write(self._trim)
         await self._forget_schemas()
         if not self._settings.retention_s:
@@ -141,7 +158,7 @@ class Liveness:
         for start in range(0, len(gone), AGENTS_PER_COMMIT):
             some = gone[start : start + AGENTS_PER_COMMIT]
             work = partial(remove, agent_ids=some, now_us=self._clock.now_us())
-            await self._commits.run(work, self._removed)
+            await self._commits.run(work, self._removed, list)
         return len(gone)
 
     def _trim(self, conn: sqlite3.Connection) -> None:
@@ -155,36 +172,59 @@ class Liveness:
             await self._database.write(schemas.forget_unpublished)
             self._schemas = await self._database.read(schemas.count)
 
-    async def _let_leave(self, sessions: list[Session], departure: Departure) -> None:
+    def _silent(self) -> list[Session]:
+        return [session for session in self._sessions if self._is_silent(session)]
+
+    def _is_silent(self, session: Session) -> bool:
+        dead_before = self._clock.monotonic() - self._settings.timeout_s
+        return session.healthy and session.leased and session.heard < dead_before
+
+    async def _ask(self, silent: Sequence[Session]) -> None:
+        """Note what the other registries have heard of agents that are silent here."""
+        if silent:
+            ids = [session.agent_id for session in silent]
+            written = await self._database.read(lambda conn: leases.last_seen_us(conn, ids))
+            self._heard(written)
+
+    def _heard(self, written: Mapping[str, int]) -> None:
+        for agent_id, seen_us in written.items():
+            session = self._sessions.get(agent_id)
+            if session is not None:
+                self._sessions.heard_elsewhere(session, seen_us)
+
+    async def _let_leave(
+        self, sessions: list[Session], work: Callable[[sqlite3.Connection], Left]
+    ) -> int:
         leaving = [session for session in sessions if session.healthy]
         if not leaving:
-            return
+            return 0
         for session in leaving:
             # Before the transaction: who beats from now on is sent to register, and that
             # registration queues behind the transaction.
             session.healthy = False
-        ids = [session.agent_id for session in leaving]
         try:
-            now_us = self._clock.now_us()
-            work = partial(leave, agent_ids=ids, departure=departure, now_us=now_us)
-            await self._commits.run(work, self._left)
+            left = await self._commits.run(work, self._left, lambda left: left.changes)
         except DatabaseError:
             for session in leaving:
                 session.healthy = True
             self._commits.forget()
             raise
+        return len(left.changes)
 
-    def _left(self, changes: list[Change]) -> list[Change]:
-        for change in changes:
+    def _left(self, left: Left) -> None:
+        for agent_id in left.heard:
+            session = self._sessions.get(agent_id)
+            if session is not None:
+                session.healthy = True
+        self._heard(left.heard)
+        for change in left.changes:
             self._sessions.leave(change.agent_id)
             log.info("agent left", extra={"agent_id": change.agent_id})
-        return changes
 
-    def _removed(self, changes: list[Change]) -> list[Change]:
+    def _removed(self, changes: Sequence[Change]) -> None:
         for change in changes:
             self._sessions.close(change.agent_id)
             log.info("agent removed", extra={"agent_id": change.agent_id})
-        return changes
 
     async def _every(self, interval_s: float, job: Callable[[], Awaitable[object]]) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self
@@ -9,11 +10,12 @@ from typing import Literal, Self
 from msgspec import Struct
 
 from meshaccel.clock import Clock, SystemClock
-from meshaccel.db import agents, census, events, leases, schemas
+from meshaccel.db import agents, census, events, leases, schemas, touched
 from meshaccel.db.census import Census
 from meshaccel.db.counting import operation
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
+from meshaccel.db.leases import StoredSession
 from meshaccel.db.listing import AgentQuery
 from meshaccel.db.schemas import StoredSchema
 from meshaccel.errors import RegistrationRejectedError
@@ -23,6 +25,7 @@ from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
 from meshaccel.registry.derived import Derived
 from meshaccel.registry.feed import Feed
+from meshaccel.registry.following import Follower
 from meshaccel.registry.heartbeats import Answer, Heartbeats, Signal
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listed, Listings, Page
@@ -47,7 +50,7 @@ class Imported(Struct, frozen=True):
 
 
 class AgentRegistry:
-    """A registry of agents, in this process.
+    """A registry of agents, in this process. Several may share a database file.
 
     ::
 
@@ -67,12 +70,23 @@ class AgentRegistry:
         self._sessions = Sessions(clock)
         self._derived = Derived(database)
         self._listings = Listings(self._derived, self._sessions)
-        self.feed = Feed(database, settings.feed, self._served)
+        self._follower = Follower(database, self._derived, self._sessions, self._wake)
+        self.feed = Feed(database, settings.feed, self._served, self._follower.catch_up)
         """Tells what changed, to whoever asks: ``IncrementalServiceDiscovery``, for one."""
-        self._commits = Commits(database, self._derived, self.feed.wake)
-        self._liveness = Liveness(database, self._commits, self._sessions, settings, clock)
+        self._commits = Commits(
+            database, self._derived, self._follower, self._wake, self._sessions.me
+        )
+        self._liveness = Liveness(
+            database, self._commits, self._follower, self._sessions, settings, clock
+        )
         self._heartbeats = Heartbeats(
-            database, self._derived, self._sessions, self._listings, self._liveness, clock
+            self._derived,
+            self._sessions,
+            self._listings,
+            commits=self._commits,
+            follower=self._follower,
+            liveness=self._liveness,
+            clock=clock,
         )
         self._background: asyncio.Task[None] | None = None
 
@@ -88,7 +102,6 @@ class AgentRegistry:
 
         Raises:
             IncompatibleDatabaseError: the file is another program's, or of a newer version.
-            DatabaseInUseError: another registry has it open.
             DatabaseError: the file cannot be opened.
         """
         opened = await Database.open(database)
@@ -98,7 +111,7 @@ class AgentRegistry:
         except BaseException:
             await opened.close()
             raise
-        registry._background = asyncio.create_task(registry._liveness.run())
+        registry._background = asyncio.create_task(registry._work())
         registry._background.add_done_callback(_report)
         return registry
 
@@ -141,26 +154,30 @@ class AgentRegistry:
                 the agent is registered, but its wiring is too large to be told.
         """
         self._served.begin("register")
+        now_us = self._clock.now_us()
 
-        def committed(registered: Registered) -> list[Change]:
+        def work(conn: sqlite3.Connection) -> Registered:
+            registered = registration.register(
+                conn, declaration, self._derived.records, now_us=now_us
+            )
+            if registered.created:
+                # Nobody else has told it anything.
+                leases.begin_telling(conn, registered.record.id, self._sessions.me)
+            return registered
+
+        def committed(registered: Registered) -> None:
             session = self._sessions.open(registered.record.id, leased=True)
             session.warnings = registration.warnings(declaration)
+            if registered.created:
+                session.teller = self._sessions.me
             if body_digest is None:
                 self._sessions.forget_body(session)
             else:
                 self._sessions.remember_body(session, body_digest)
-            return _logged(registered)
+            _log(registered)
 
         self._check_room(declaration.agent_id)
-        registered = await self._commits.run(
-            partial(
-                registration.register,
-                declaration=declaration,
-                records=self._derived.records,
-                now_us=self._clock.now_us(),
-            ),
-            committed,
-        )
+        registered = await self._commits.run(work, committed, _changes)
         return await self._heartbeats.answer(registered.record.id)
 
     async def register_again(self, body_digest: bytes) -> Answer | None:
@@ -204,10 +221,10 @@ class AgentRegistry:
         """
         self._served.begin("put")
 
-        def committed(registered: Registered) -> list[Change]:
+        def committed(registered: Registered) -> None:
             session = self._sessions.open(registered.record.id, leased=False)
             self._sessions.forget_body(session)
-            return _logged(registered)
+            _log(registered)
 
         self._check_room(record.id)
         registered = await self._commits.run(
@@ -218,6 +235,7 @@ class AgentRegistry:
                 now_us=self._clock.now_us(),
             ),
             committed,
+            _changes,
         )
         outcome: Literal["created", "updated", "unchanged"] = "unchanged"
         if registered.change is not None:
@@ -239,6 +257,7 @@ class AgentRegistry:
             UnknownAgentError: it is not registered.
         """
         self._served.begin("get")
+        await self._follower.catch_up()
         return await self._derived.agent(agent_id)
 
     async def describe(self, record: Record) -> Listed:
@@ -248,6 +267,7 @@ class AgentRegistry:
     async def list_agents(self, query: AgentQuery | None = None) -> Page:
         """Return the agents that match, in order of id: a few statements, whatever their number."""
         self._served.begin("list")
+        await self._follower.catch_up()
         return await self._listings.page(query or AgentQuery())
 
     def last_seen_us(self, agent_id: str) -> int | None:
@@ -262,6 +282,7 @@ class AgentRegistry:
             UnknownAgentError: it is not registered.
         """
         self._served.begin("resolve")
+        await self._follower.catch_up()
         return (await self._derived.wiring(agent_id)).wiring
 
     async def events(self, query: EventQuery | None = None) -> list[Event]:
@@ -320,10 +341,21 @@ class AgentRegistry:
             )
 
     async def _restore(self) -> None:
-        stored = await self._database.read(leases.sessions)
-        alive_at_us = await self._database.read(leases.alive_at_us)
+        def read(conn: sqlite3.Connection) -> tuple[int, list[StoredSession], int | None]:
+            return touched.last_seq(conn), leases.sessions(conn), leases.alive_at_us(conn)
+
+        seq, stored, alive_at_us = await self._database.read(read)
         head_start_s = max(0.0, self._settings.startup_grace_s - self._settings.timeout_s)
         self._sessions.restore(stored, alive_at_us=alive_at_us, head_start_s=head_start_s)
+        self._follower.start(seq)
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._liveness.run())
+            tasks.create_task(self._follower.run())
+
+    def _wake(self) -> None:
+        self.feed.wake()
 
 
 def _report(background: asyncio.Task[None]) -> None:
@@ -331,11 +363,13 @@ def _report(background: asyncio.Task[None]) -> None:
         log.critical("liveness stopped", exc_info=background.exception())
 
 
-def _logged(registered: Registered) -> list[Change]:
-    if registered.change is None:
-        return []
-    log.info(
-        "agent registered" if registered.created else "agent changed",
-        extra={"agent_id": registered.record.id},
-    )
-    return [registered.change]
+def _changes(registered: Registered) -> list[Change]:
+    return [] if registered.change is None else [registered.change]
+
+
+def _log(registered: Registered) -> None:
+    if registered.change is not None:
+        log.info(
+            "agent registered" if registered.created else "agent changed",
+            extra={"agent_id": registered.record.id},
+        )

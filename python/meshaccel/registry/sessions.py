@@ -1,5 +1,10 @@
-"""The living side of the fleet: who was heard when, and what each agent was last told."""
+"""The living side of the fleet: who was heard when, and what each agent was last told.
 
+An agent may speak with any of the registries on a database. Each one has a session of every agent:
+what it heard and told itself, and what the database says of the others.
+"""
+
+import secrets
 from collections.abc import Iterable, Iterator
 
 from meshaccel.clock import Clock
@@ -8,6 +13,12 @@ from meshaccel.registry.audit import Trail
 from meshaccel.registry.resolution import Wiring
 
 _NOTHING = Wiring(dependencies_resolved={}, llm_tools={})
+
+
+MAX_AGE_S = 5.0
+"""The longest ago that news of a sign of life are taken to have happened. They are asked for when
+an agent was not heard here for as long as would make it unhealthy, so that is how late its death
+may be noticed, if the registry that heard it died with it."""
 
 
 class Session:
@@ -21,8 +32,11 @@ class Session:
         "last_seen_us",
         "leased",
         "stored_digest",
+        "stored_seen_us",
+        "teller",
         "told",
         "told_digest",
+        "told_unwritten",
         "trail",
         "warnings",
     )
@@ -34,6 +48,8 @@ class Session:
         self.heard = 0.0
         """Monotonic seconds of the last sign of life."""
         self.last_seen_us = 0
+        self.stored_seen_us = 0
+        """What the database was last known to hold as ``last_seen_us``."""
         self.body_digest: bytes | None = None
         """Digest of the request body that led to the present content."""
         self.warnings: tuple[str, ...] = ()
@@ -42,11 +58,17 @@ class Session:
         self.told_digest: bytes | None = None
         self.stored_digest: bytes | None = None
         """What the database may hold as ``told_digest``."""
+        self.teller: int | None = None
+        """The registry that, as the database has it, knows what the agent was last told."""
+        self.told_unwritten = False
+        """Whether ``told_digest`` is to be written."""
         self.trail = Trail()
 
     def beat(self) -> Beat:
         """Return what is to be written of the last sign of life."""
-        return Beat(self.agent_id, self.last_seen_us, self.told_digest)
+        if not self.told_unwritten:
+            return Beat(self.agent_id, self.last_seen_us)
+        return Beat(self.agent_id, self.last_seen_us, self.told_digest, self.teller)
 
 
 class Sessions:
@@ -54,6 +76,8 @@ class Sessions:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.me = secrets.randbits(62)
+        """Names this registry in the database, for as long as it runs."""
         self._by_id: dict[str, Session] = {}
         self._by_body: dict[bytes, Session] = {}
         self._unwritten: dict[str, Session] = {}
@@ -97,7 +121,8 @@ class Sessions:
             session = Session(row.agent_id, leased=row.leased)
             session.healthy = row.status == "healthy"
             session.told_digest = session.stored_digest = row.wiring_digest
-            session.last_seen_us = row.last_seen_us
+            session.teller = row.teller
+            session.last_seen_us = session.stored_seen_us = row.last_seen_us
             silent_us = max(0, (alive_at_us or row.last_seen_us) - row.last_seen_us)
             session.heard = now - silent_us / 1_000_000 + head_start_s
             self._by_id[row.agent_id] = session
@@ -121,6 +146,7 @@ class Sessions:
     def tell(self, session: Session, told: Wiring, digest: bytes) -> None:
         """Note what an agent is told; it is written with the next batch."""
         session.told, session.told_digest = told, digest
+        session.told_unwritten = True
         self._unwritten[session.agent_id] = session
 
     def remember_body(self, session: Session, body_digest: bytes) -> None:
@@ -146,6 +172,48 @@ class Sessions:
             # It gave no signs of life before: the time it stays listed begins now.
             self.touch(session)
 
+    def follow(self, stored: StoredSession, *, changed: bool) -> None:
+        """Take over what another registry wrote of an agent.
+
+        ``changed`` says that its record or its health is another one, and that it was changed
+        just now.
+        """
+        session = self._by_id.get(stored.agent_id)
+        if session is None:
+            session = self._by_id[stored.agent_id] = Session(stored.agent_id, leased=stored.leased)
+        was_healthy, session.healthy = session.healthy, stored.status == "healthy"
+        session.leased = stored.leased
+        self.heard_elsewhere(session, stored.last_seen_us)
+        # Whoever lives without heartbeats is listed for a while from now on.
+        if changed and (session.healthy or (was_healthy and not session.leased)):
+            session.heard = self._clock.monotonic()
+        if changed:
+            self.forget_body(session)
+        if stored.teller != self.me:
+            session.teller = stored.teller
+            session.told_unwritten = False
+            session.stored_digest = stored.wiring_digest
+            if session.told_digest != stored.wiring_digest:
+                session.told, session.told_digest = None, stored.wiring_digest
+
+    def heard_elsewhere(self, session: Session, seen_us: int) -> bool:
+        """Note what the database has as the last sign of life; return whether it is news.
+
+        Silence goes by this process's own clock. That of the day says only how long ago the news
+        happened, within bounds, as it may be set.
+        """
+        if seen_us == session.stored_seen_us:
+            return False
+        session.stored_seen_us = seen_us
+        now_us = self._clock.now_us()
+        if session.last_seen_us >= seen_us and session.last_seen_us <= now_us:
+            # Older than what was heard here, and not because the clock was set back.
+            return False
+        ago_s = min(max(now_us - seen_us, 0) / 1_000_000, MAX_AGE_S)
+        session.heard = max(session.heard, self._clock.monotonic() - ago_s)
+        session.last_seen_us = seen_us
+        return True
+
     def postpone(self, seconds: float) -> None:
         """Do not count time in which nobody could be heard as anybody's silence."""
         for session in self._by_id.values():
@@ -163,15 +231,20 @@ class Sessions:
         """How many sessions have signs of life that are not written."""
         return len(self._unwritten)
 
-    def take_unwritten(self) -> list[Session]:
-        """Return the sessions with signs of life since the last call, to be written."""
-        taken, self._unwritten = self._unwritten, {}
-        for session in taken.values():
-            session.stored_digest = session.told_digest
-        return list(taken.values())
+    def take_unwritten(self) -> dict[Session, Beat]:
+        """Return the sessions with signs of life since the last call, and what is to be written."""
+        taken = {session: session.beat() for session in self._unwritten.values()}
+        self._unwritten = {}
+        for session in taken:
+            session.stored_seen_us = session.last_seen_us
+            if session.told_unwritten:
+                session.stored_digest, session.told_unwritten = session.told_digest, False
+        return taken
 
     def put_unwritten(self, sessions: Iterable[Session]) -> None:
         """Take back what could not be written, except of agents that were removed since."""
         for session in sessions:
             if self._by_id.get(session.agent_id) is session:
+                # Perhaps not necessary, and never wrong.
+                session.told_unwritten = session.teller == self.me
                 self._unwritten[session.agent_id] = session

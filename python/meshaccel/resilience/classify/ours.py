@@ -9,7 +9,7 @@ from meshaccel.errors import (
     CircuitOpenError,
     ConnectionPoolExhausted,
     DatabaseError,
-    DatabaseInUseError,
+    DatabaseReplacedError,
     DeadlineExceededError,
     IncompatibleDatabaseError,
     MeshAccelError,
@@ -41,7 +41,7 @@ RULES = (
     # It promises that nothing was kept, and mostly says why.
     Rule(DatabaseError, UNREACHABLE, cause=Cause.FIRST),
     Rule(SecondLevelError, UNREACHABLE, cause=Cause.FIRST),
-    Rule(DatabaseInUseError, PERMANENT),
+    Rule(DatabaseReplacedError, PERMANENT),
     Rule(IncompatibleDatabaseError, PERMANENT),
     # Of an operation within the one that asks. Its own breaker has counted the failures.
     Rule(CircuitOpenError, again(), adjust=_until_it_closes),
