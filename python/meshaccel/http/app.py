@@ -155,11 +155,11 @@ class App:
         try:
             answer = await self._registry.register_again(body_digest)
             if answer is None:
-                declaration = wire.read_declaration(body)
+                declaration = wire.read_declaration(body, self._registry.tools)
                 answer = await self._registry.register(declaration, body_digest=body_digest)
         except RegistrationRejectedError as error:
             # As upstream: the agent's log shows the message, and the agent tries again.
-            agent_id = wire.read_declaration(body).agent_id or ""
+            agent_id = wire.read_agent_id(body)
             return Response(200, wire.rejection(agent_id, str(error), now_us=self._now_us()))
         return Response(200, wire.answer(answer, now_us=self._now_us()))
 

@@ -15,10 +15,11 @@ from meshaccel.errors import InvalidRequestError
 from meshaccel.http.query import encode_cursor
 from meshaccel.metadata import msgspec_hook
 from meshaccel.models import AgentRecord, JsonObject, Tool
+from meshaccel.registry.declared import ToolReader
 from meshaccel.registry.heartbeats import Answer
 from meshaccel.registry.pages import Listed, Page
 from meshaccel.registry.records import Record
-from meshaccel.registry.registration import Declaration
+from meshaccel.registry.registration import AgentFields, Declaration, ReadDeclaration, with_tools
 
 T = TypeVar("T")
 
@@ -106,13 +107,34 @@ class WireEvent(Struct, frozen=True, omit_defaults=True):
     data: JsonObject | None = None
 
 
-def read_declaration(body: bytes) -> Declaration:
-    """Read the body of ``POST /heartbeat``.
+class _Spelled(AgentFields, frozen=True, kw_only=True):
+    """A declaration whose tools are still JSON."""
+
+    tools: tuple[msgspec.Raw, ...] | None = None
+
+
+_spelled = msgspec.json.Decoder(_Spelled)
+
+
+def read_declaration(body: bytes, tools: ToolReader) -> ReadDeclaration:
+    """Read the body of ``POST /heartbeat``; of its tools, only those that are new.
 
     Raises:
         InvalidRequestError: it is not JSON of the right types.
     """
-    return _read(_declaration, body)
+    try:
+        spelled = _read(_spelled, body)
+        read = [tools.read(bytes(spelling)) for spelling in spelled.tools or ()]
+    except msgspec.MsgspecError:
+        # Of a tool by itself: say where it stands.
+        _read(_declaration, body)
+        raise
+    return with_tools(spelled, read)
+
+
+def read_agent_id(body: bytes) -> str:
+    """Read who sent a declaration that was read already."""
+    return _spelled.decode(body).agent_id or ""
 
 
 def read_catalogue_record(body: bytes) -> CatalogueRecord:

@@ -18,13 +18,14 @@ from meshaccel.models import Agent, AgentRecord
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
+from meshaccel.registry.declared import ToolReader
 from meshaccel.registry.derived import Derived
 from meshaccel.registry.feed import Feed
 from meshaccel.registry.heartbeats import Answer, Heartbeats, Signal
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listed, Listings, Page
 from meshaccel.registry.records import Record
-from meshaccel.registry.registration import Declaration, Registered
+from meshaccel.registry.registration import Declaration, ReadDeclaration, Registered
 from meshaccel.registry.resolution import Wiring
 from meshaccel.registry.sessions import Sessions
 from meshaccel.registry.settings import RegistrySettings
@@ -61,6 +62,8 @@ class AgentRegistry:
         self._clock = clock
         self._sessions = Sessions(clock)
         self._derived = Derived(database)
+        self.tools = ToolReader(self._derived.records)
+        """Reads the tools of declarations that are ``register``-ed often."""
         self._listings = Listings(self._derived, self._sessions)
         self.feed = Feed(database, settings.feed)
         """Tells what changed, to whoever asks: ``IncrementalServiceDiscovery``, for one."""
@@ -124,7 +127,7 @@ class AgentRegistry:
     # -- what agents call ----------------------------------------------------------------
 
     async def register(
-        self, declaration: Declaration, *, body_digest: bytes | None = None
+        self, declaration: Declaration | ReadDeclaration, *, body_digest: bytes | None = None
     ) -> Answer:
         """Bring an agent to what it declares; return what it is to know.
 
@@ -135,9 +138,12 @@ class AgentRegistry:
             RegistrationRejectedError: a rule of the mesh is broken, and nothing was changed; or
                 the agent is registered, but its wiring is too large to be told.
         """
+        if not isinstance(declaration, ReadDeclaration):
+            tools = [self.tools.of(tool) for tool in declaration.tools or () if tool]
+            declaration = registration.with_tools(declaration, tools)
 
         def committed(registered: Registered) -> list[Change]:
-            session = self._sessions.open(registered.record.id, leased=True)
+            session = self._sessions.open(registered.agent_id, leased=True)
             session.warnings = registration.warnings(declaration)
             if body_digest is None:
                 self._sessions.forget_body(session)
@@ -150,11 +156,12 @@ class AgentRegistry:
                 registration.register,
                 declaration=declaration,
                 records=self._derived.records,
+                known=self._derived.known_agent(declaration.agent_id or ""),
                 now_us=self._clock.now_us(),
             ),
             committed,
         )
-        return await self._heartbeats.answer(registered.record.id)
+        return await self._heartbeats.answer(registered.agent_id)
 
     async def register_again(self, body_digest: bytes) -> Answer | None:
         """Answer the very request that led to an agent's present record, without reading it.
@@ -188,7 +195,7 @@ class AgentRegistry:
         """
 
         def committed(registered: Registered) -> list[Change]:
-            session = self._sessions.open(registered.record.id, leased=False)
+            session = self._sessions.open(registered.agent_id, leased=False)
             self._sessions.forget_body(session)
             return _logged(registered)
 
@@ -289,6 +296,6 @@ def _logged(registered: Registered) -> list[Change]:
         return []
     log.info(
         "agent registered" if registered.created else "agent changed",
-        extra={"agent_id": registered.record.id},
+        extra={"agent_id": registered.agent_id},
     )
     return [registered.change]
