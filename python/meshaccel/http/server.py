@@ -61,6 +61,10 @@ async def serve(settings: ServerSettings) -> None:
     """
     gc.set_threshold(*GC_THRESHOLDS)
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
+        await registry.warm_up()
+        # What is there now stays: passes of the collector need not go through it.
+        gc.collect()
+        gc.freeze()
         server = Server(config(App(registry, max_body=settings.max_body)))
         loop = asyncio.get_running_loop()
 

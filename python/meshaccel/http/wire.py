@@ -1,8 +1,6 @@
 """Between bytes on the wire and the registry's types."""
 
-import re
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from typing import TypeVar
 
 import msgspec
@@ -13,7 +11,7 @@ from meshaccel.db.events import Event
 from meshaccel.db.schemas import StoredSchema
 from meshaccel.errors import InvalidRequestError
 from meshaccel.http.query import encode_cursor
-from meshaccel.metadata import msgspec_hook
+from meshaccel.metadata import json_depth, msgspec_hook
 from meshaccel.models import AgentRecord, JsonObject, Tool
 from meshaccel.registry.declared import ToolReader
 from meshaccel.registry.heartbeats import Answer
@@ -28,13 +26,6 @@ encode = msgspec.json.encode
 MAX_DEPTH = 200
 """Levels of a body's nesting. Real schemas have some thirty; whatever is stored will be read
 and written again, at other depths of our own stack."""
-
-_STRINGS = re.compile(rb'"[^"]*"')
-_NEITHER = bytes(byte for byte in range(256) if byte not in b'[]{}"')
-"""All bytes but brackets and quotes."""
-_ROUND = bytes.maketrans(b"[]{}", b"()()")
-_STEPS = bytes.maketrans(b"()", b"\x01\xff")
-"""As signed bytes: one level down, one level up."""
 
 _declaration = msgspec.json.Decoder(Declaration)
 
@@ -259,23 +250,6 @@ def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise InvalidRequestError("Invalid JSON payload: nested too deeply") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"Invalid JSON payload: {error}") from error
-    if not is_shallow(body):
+    if json_depth(body) > MAX_DEPTH:
         raise InvalidRequestError(f"Invalid JSON payload: nested deeper than {MAX_DEPTH} levels")
     return decoded
-
-
-def is_shallow(body: bytes, max_depth: int = MAX_DEPTH) -> bool:
-    """Whether valid JSON nests at most ``max_depth`` levels. O(length), in C."""
-    without_escapes = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # A bracket is inside a string if the number of quotes before it is odd, which taking away
-    # two quotes that now stand side by side does not change.
-    brackets = without_escapes.translate(_ROUND, _NEITHER).replace(b'""', b"")
-    brackets = _STRINGS.sub(b"", brackets)
-    # Each round takes exactly one level off; what is deep, and rare, is then counted through.
-    rounds = min(max_depth, 8)
-    for _ in range(rounds):
-        if not brackets:
-            return True
-        brackets = brackets.replace(b"()", b"")
-    steps = memoryview(brackets.translate(_STEPS)).cast("b")
-    return rounds + max(accumulate(steps), default=0) <= max_depth

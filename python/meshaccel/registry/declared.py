@@ -27,6 +27,8 @@ class DeclaredTool(Struct, frozen=True):
     defined: DefinedTool
     spelling: bytes
     """The JSON that said so."""
+    tool: Tool | None = None
+    """All of it, if that was just read."""
 
     @property
     def digest(self) -> bytes:
@@ -54,8 +56,8 @@ class DeclaredTool(Struct, frozen=True):
         return self.defined.definition
 
     def declared(self) -> Tool:
-        """Return all of it, read anew."""
-        return _decode_tool(self.spelling)
+        """Return all of it, read anew if need be."""
+        return self.tool or _decode_tool(self.spelling)
 
 
 class ToolReader:
@@ -79,10 +81,12 @@ class ToolReader:
         key = digest_bytes(spelling).hex()
         digest = self._digests.get(key)
         defined = None if digest is None else self._records.known(digest)
-        if defined is None:
-            defined = self._records.define(_decode_tool(spelling))
-            self._digests.set(key, defined.digest)
-        return DeclaredTool(defined, spelling)
+        if defined is not None:
+            return DeclaredTool(defined, spelling)
+        tool = _decode_tool(spelling)
+        defined = self._records.define(tool)
+        self._digests.set(key, defined.digest)
+        return DeclaredTool(defined, spelling, tool)
 
     def of(self, tool: Tool) -> DeclaredTool:
         """Return a tool that was not read from JSON."""
@@ -91,4 +95,4 @@ class ToolReader:
 
 def of_tool(tool: Tool, records: Records) -> DeclaredTool:
     """Return a tool, ready to be stored."""
-    return DeclaredTool(records.define(tool), _encode(tool))
+    return DeclaredTool(records.define(tool), _encode(tool), tool)

@@ -31,6 +31,9 @@ MAX_AGENTS = 100_000
 MAX_CAPABILITIES = 100_000
 """Entries that are kept."""
 
+AGENTS_PER_READ = 512
+"""Agents that are read at a time when all are: their rows are many times what is kept of them."""
+
 AGENTS_PER_TURN = 64
 """Agents looked into, or described, before other tasks get their turn."""
 
@@ -78,6 +81,12 @@ class Derived:
             if change.record is not None:
                 record = change.record
                 self._known.set(f"agent:{record.id}", record, tags=[agent_tag(record.id)])
+            for name, offers in change.offers.items():
+                self._offered.set(f"providers:{name}", offers, tags=[capability_tag(name)])
+
+    def known_offers(self, names: Iterable[str]) -> frozenset[str]:
+        """Return those of the named capabilities whose offers need no reading."""
+        return frozenset(name for name in names if f"providers:{name}" in self._offered)
 
     def clear(self) -> None:
         """Drop everything: after a commit whose outcome is unknown."""
@@ -87,6 +96,18 @@ class Derived:
     def cached_wiring(self, agent_id: str) -> CurrentWiring | None:
         """Return an agent's wiring if it needs no reading."""
         return self._wired.get(f"wiring:{agent_id}")
+
+    async def warm_up(self) -> None:
+        """Read all agents, some by one grouped query, and then all that they choose from."""
+        query = AgentQuery(limit=AGENTS_PER_READ)
+        records: list[Record] = []
+        while True:
+            found = await self._all_agents(query)
+            records += found
+            if len(found) < AGENTS_PER_READ or len(records) >= MAX_AGENTS:
+                break
+            query = AgentQuery(limit=AGENTS_PER_READ, after=found[-1].id)
+        await self.fleet(record.tools for record in records)
 
     def known_agent(self, agent_id: str) -> Record | None:
         """Return an agent if it needs no reading."""

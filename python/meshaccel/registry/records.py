@@ -126,7 +126,10 @@ class Records:
     def define(self, tool: Tool) -> DefinedTool:
         """Return the tool that equals a declared one."""
         digest = content.digest(tool)
-        return self.known(digest) or self.tool(digest, _encode(tool))
+        known = self._tools.get(digest)
+        if known is None:
+            known = self._tools[digest] = self._compiled(digest, _encode(tool), tool)
+        return known
 
     def declared(self, bare: Agent, tools: Iterable[DefinedTool], content_hash: bytes) -> Record:
         """Return the record of an agent without its tools, and of these."""
@@ -140,12 +143,14 @@ class Records:
         """Return what the pool holds, and what it saves over a parsed copy per reference."""
         return self.pool.stats()
 
-    def _compiled(self, digest: bytes, text: str | bytes) -> DefinedTool:
+    def _compiled(
+        self, digest: bytes, text: str | bytes, declared: Tool | None = None
+    ) -> DefinedTool:
         key = self.pool.intern_json(text)
         # A view keeps what it shows: the key is not needed.
         view = self.pool.get(key)
         self.pool.release(key)
-        tool = _decode_summary(text)
+        tool = declared or _decode_summary(text)
         dependencies = tool.dependencies and tuple(
             _with_view(dependency, view["dependencies"][position])
             for position, dependency in enumerate(tool.dependencies)

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from meshaccel.content import digest, digest_bytes
-from meshaccel.db import agents, events
+from meshaccel.db import agents, candidates, events
 from meshaccel.db.agents import Stored, StoredTool
 from meshaccel.db.events import Event
 from meshaccel.errors import InvalidRequestError, RegistrationRejectedError
@@ -88,6 +88,17 @@ class Registered(Struct, frozen=True):
     change: Change | None
 
 
+class Memory(Struct, frozen=True):
+    """What is in memory, and may be taken instead of reading it again."""
+
+    agent: Record | None = None
+    """The agent. It is looked at only if it is of the revision that is stored."""
+    wanted: frozenset[str] = frozenset()
+    """The capabilities that the declared tools choose from."""
+    offers: frozenset[str] = frozenset()
+    """Those of them whose offers are there, but for what the declaration itself changes."""
+
+
 def warnings(declaration: AgentFields) -> tuple[str, ...]:
     """Say what of a declaration is not taken as it is."""
     length = len((declaration.description or "").strip())
@@ -107,12 +118,12 @@ def register(
     declaration: ReadDeclaration,
     records: Records,
     *,
-    known: Record | None,
+    memory: Memory,
     now_us: int,
 ) -> Registered:
     """Bring an agent to what it declares, as healthy, inside a write transaction.
 
-    ``known`` may be what was last heard of it: if that is what is stored, it is not read.
+    What it is going to be told is read along, as far as it is not in ``memory``.
 
     Raises:
         InvalidRequestError: there is no agent_id.
@@ -120,13 +131,18 @@ def register(
     """
     if not declaration.agent_id:
         raise InvalidRequestError("agent_id is required")
-    stored = _stored(conn, declaration.agent_id, known)
+    stored = _stored(conn, declaration.agent_id, memory.agent)
     if stored is None:
         _check_names(declaration)
     _check_sizes(declaration.tools)
     _check_cycle(conn, declaration.agent_id, declaration.tools)
     record = _merged(declaration, stored)
-    return _store(conn, record, declaration.tools, stored, records, now_us=now_us)
+    registered = _store(conn, record, declaration.tools, stored, records, now_us=now_us)
+    if registered.change is None:
+        return registered
+    wanted = memory.wanted - (memory.offers - registered.change.capabilities)
+    offers = candidates.offers(conn, wanted, records.tool) if wanted else {}
+    return structs.replace(registered, change=structs.replace(registered.change, offers=offers))
 
 
 def put(

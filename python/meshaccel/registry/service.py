@@ -25,8 +25,8 @@ from meshaccel.registry.heartbeats import Answer, Heartbeats, Signal
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listed, Listings, Page
 from meshaccel.registry.records import Record
-from meshaccel.registry.registration import Declaration, ReadDeclaration, Registered
-from meshaccel.registry.resolution import Wiring
+from meshaccel.registry.registration import Declaration, Memory, ReadDeclaration, Registered
+from meshaccel.registry.resolution import Wiring, demand_of
 from meshaccel.registry.sessions import Sessions
 from meshaccel.registry.settings import RegistrySettings
 from meshaccel.registry.stats import RegistryStats
@@ -156,7 +156,7 @@ class AgentRegistry:
                 registration.register,
                 declaration=declaration,
                 records=self._derived.records,
-                known=self._derived.known_agent(declaration.agent_id or ""),
+                memory=self._memory(declaration),
                 now_us=self._clock.now_us(),
             ),
             committed,
@@ -182,6 +182,13 @@ class AgentRegistry:
     async def unregister(self, agent_id: str) -> None:
         """Take leave of an agent: unhealthy at once, removed after retention."""
         await self._liveness.unregister(agent_id)
+
+    async def warm_up(self) -> None:
+        """Read what answering heartbeats takes, so that none of the first has to wait for it.
+
+        A few statements, O(agents).
+        """
+        await self._derived.warm_up()
 
     # -- what operators and programs call ------------------------------------------------
 
@@ -278,6 +285,11 @@ class AgentRegistry:
         )
 
     # -- inside --------------------------------------------------------------------------
+
+    def _memory(self, declaration: ReadDeclaration) -> Memory:
+        wanted = demand_of(tool.defined for tool in declaration.tools).capabilities
+        agent = self._derived.known_agent(declaration.agent_id or "")
+        return Memory(agent, wanted, self._derived.known_offers(wanted))
 
     async def _restore(self) -> None:
         stored = await self._database.read(leases.sessions)
