@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import multiprocessing
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Self
 
@@ -42,34 +43,40 @@ async def fill(path: Path, agents: list[Agent]) -> None:
 
 
 class Probe:
-    """Heartbeats of one agent, one after the other, while something else is asked for."""
+    """Heartbeats of one agent, one after the other, while something else is asked for.
+
+    In a process of its own: reading a large answer would keep it waiting.
+    """
 
     def __init__(self, port: int, agent: Agent) -> None:
-        self._port = port
-        self._head = request("HEAD", f"/heartbeat/{agent.id}")
-        self._ended = threading.Event()
-        self._latencies: list[float] = []
-        self._thread = threading.Thread(target=self._run)
+        context = multiprocessing.get_context("spawn")
+        self._here, there = context.Pipe()
+        asked = (port, request("HEAD", f"/heartbeat/{agent.id}"), there)
+        self._process = context.Process(target=_beat, args=asked)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._process.start()
+        self._here.recv()
         time.sleep(BEFORE_S)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._ended.set()
-        self._thread.join()
+        self._here.send("end")
+        self._latencies: list[float] = self._here.recv()
+        self._process.join()
 
     def longest_ms(self) -> float:
         """Return how long the longest heartbeat took."""
         return max(self._latencies) * 1e3
 
-    def _run(self) -> None:
-        def until_ended() -> Iterator[Request]:
-            while not self._ended.is_set():
-                yield self._head
 
-        self._latencies = burst(self._port, until_ended(), _fine, connections=1, limit_s=600)
+def _beat(port: int, head: Request, told: Connection) -> None:
+    def until_told() -> Iterator[Request]:
+        while not told.poll():
+            yield head
+
+    told.send("ready")
+    told.send(burst(port, until_told(), _fine, connections=1, limit_s=600))
 
 
 def _fine(asked: Request, answer: Answer) -> None:

@@ -1,6 +1,6 @@
 """Between bytes on the wire and the registry's types."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -179,20 +179,16 @@ def entries(heads: Iterable[bytes], last_seen_us: Iterable[int]) -> list[bytes]:
     return pieces
 
 
-def page(page: Page, pieces: Sequence[bytes], *, now_us: int) -> bytes:
-    """Write a page of the listing, given the ``entries`` of all its agents."""
+PAGE_BEGINS = b'{"agents":['
+
+
+def page_ends(page: Page, *, now_us: int) -> bytes:
+    """Write what follows the last entry of a page."""
     cursor = b""
     if page.next_after is not None:
         cursor = b',"next_cursor":' + encode(encode_cursor(page.next_after))
-    return b"".join((
-        b'{"agents":[',
-        *pieces[:-1],
-        b'],"count":%d,"timestamp":"' % len(page.agents),
-        rfc3339(now_us).encode(),
-        b'"',
-        cursor,
-        b"}",
-    ))  # fmt: skip
+    stamp = rfc3339(now_us).encode()
+    return b'],"count":%d,"timestamp":"%b"%b}' % (len(page.agents), stamp, cursor)
 
 
 def agent(record: Record, listed: Listed, last_seen_us: int) -> bytes:
