@@ -5,7 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshaccel.errors import InvalidRequestError
 from meshaccel.http import wire
+from meshaccel.metadata import json_depth
+from meshaccel.registry.declared import ToolReader
+from meshaccel.registry.records import Records
 
 Json = object
 
@@ -26,13 +30,31 @@ def depth(value: Json) -> int:
     return 0
 
 
-@given(VALUES, st.integers(0, 8))
-def test_depth_is_measured_as_it_is(value: Json, limit: int) -> None:
-    """A body is shallow exactly if the recursive measure says so, whatever its strings hold."""
-    assert wire.is_shallow(msgspec.json.encode(value), limit) == (depth(value) <= limit)
+@given(VALUES)
+def test_depth_is_measured_as_it_is(value: Json) -> None:
+    """Whatever its strings hold."""
+    assert json_depth(msgspec.json.encode(value)) == depth(value)
 
 
-@pytest.mark.parametrize(("levels", "taken"), [(wire.MAX_DEPTH, True), (wire.MAX_DEPTH + 1, False)])
-def test_limit(levels: int, *, taken: bool) -> None:
+@given(st.binary())
+def test_of_other_bytes_it_says_something(text: bytes) -> None:
+    assert 0 <= json_depth(text) <= len(text)
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("within", ["tools", "unknown"])
+def test_limit(within: str, *, known: bool) -> None:
     """The deepest body that is taken has exactly as many levels as the limit says."""
-    assert wire.is_shallow(b"[" * levels + b"]" * levels) is taken
+    tools = ToolReader(Records())
+
+    def body(levels: int) -> bytes:
+        nested = b"[" * (levels - 4) + b"]" * (levels - 4)
+        tool = b'{"function_name":"f","kwargs":{"k":%b}}' % (nested if within == "tools" else b"1")
+        rest = b'{"k":[%b]}' % (nested if within == "unknown" else b"")
+        return b'{"agent_id":"a","tools":[%b],"x":[%b]}' % (tool, rest)
+
+    if known:
+        wire.read_declaration(body(10), tools)
+    assert wire.read_declaration(body(wire.MAX_DEPTH), tools).agent_id == "a"
+    with pytest.raises(InvalidRequestError, match="deeper"):
+        wire.read_declaration(body(wire.MAX_DEPTH + 1), tools)

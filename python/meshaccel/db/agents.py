@@ -1,14 +1,16 @@
 """Statements on agents and their capabilities. All run inside a caller's transaction."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
 
 from meshaccel.db import feed, rows
+from meshaccel.db.documents import Defined
 from meshaccel.db.rows import AGENT_COLUMNS
-from meshaccel.models import Agent, AgentRecord, AgentStatus, JsonObject, Tool
+from meshaccel.models import Agent, AgentRecord, AgentStatus, Dependency, JsonObject, Tool
 
 encode = msgspec.json.encode
 
@@ -18,6 +20,25 @@ class StoredTool(Struct, frozen=True):
 
     digest: bytes
     capability: str
+
+
+class NewTool(Defined, Protocol):
+    """A tool that is to be stored."""
+
+    @property
+    def digest(self) -> bytes:
+        """The digest of its definition."""
+
+    @property
+    def function_name(self) -> str:
+        """The name of the function."""
+
+    @property
+    def dependencies(self) -> Sequence[Dependency]:
+        """What it depends on, in declared order."""
+
+    def declared(self) -> Tool:
+        """Return all of it."""
 
 
 class Stored(Struct, frozen=True):
@@ -53,6 +74,14 @@ def revision(conn: sqlite3.Connection) -> int:
     return row[0]
 
 
+def revision_of(conn: sqlite3.Connection, agent_id: str) -> int | None:
+    """Return the revision of an agent, or None if it is unknown."""
+    row: tuple[int] | None = conn.execute(
+        "SELECT revision FROM agents WHERE id = ?", (agent_id,)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def stored(conn: sqlite3.Connection, agent_id: str) -> Stored | None:
     """Return what is stored of an agent, or None if it is unknown."""
     row = conn.execute(
@@ -79,7 +108,7 @@ def stored(conn: sqlite3.Connection, agent_id: str) -> Stored | None:
 def save(
     conn: sqlite3.Connection,
     record: AgentRecord,
-    tools: Sequence[StoredTool],
+    tools: Sequence[NewTool],
     content_hash: bytes,
     *,
     replacing: Stored | None,
@@ -87,8 +116,7 @@ def save(
 ) -> Agent:
     """Insert or replace an agent as healthy, under a new revision.
 
-    ``tools`` are those of the record, with their digests. Rows that stay the same are left
-    alone.
+    ``record`` is without its ``tools``. Rows that stay the same are left alone.
     """
     agent = Agent(
         record=record,
@@ -108,9 +136,12 @@ def save(
             (record.id, now_us),
         )
     before = replacing.tools if replacing else ()
-    _save_definitions(conn, record, tools, known={tool.digest for tool in before}, now_us=now_us)
-    _link_tools(conn, record, tools, before)
-    feed.saved(conn, record, agent.status, agent.revision)
+    known = {tool.digest for tool in before}
+    new = {tool.digest: tool for tool in tools if tool.digest not in known}
+    if new:
+        _save_definitions(conn, new, record.runtime, now_us=now_us)
+    _link_tools(conn, record.id, tools, before)
+    feed.saved(conn, record, tools, agent.status, agent.revision)
     return agent
 
 
@@ -181,40 +212,35 @@ def required_edges(
 
 def _save_definitions(
     conn: sqlite3.Connection,
-    record: AgentRecord,
-    tools: Sequence[StoredTool],
+    new: Mapping[bytes, NewTool],
+    runtime: str | None,
     *,
-    known: set[bytes],
     now_us: int,
 ) -> None:
-    new: dict[bytes, Tool] = {}
-    published: dict[str, JsonObject] = {}
-    for stored, tool in zip(tools, record.tools, strict=True):
-        if stored.digest not in known:
-            new.setdefault(stored.digest, tool)
-            # The tools of an agent often share a schema, which is then written out once.
-            for schema_hash, canonical in _published_schemas(tool):
-                published.setdefault(schema_hash, canonical)
-    if not new:
-        return
+    declared = {digest: tool.declared() for digest, tool in new.items()}
     conn.executemany(
         "INSERT OR IGNORE INTO capabilities (digest, name, definition) VALUES (?, ?, ?)",
-        [(key, tool.capability or "", encode(tool).decode()) for key, tool in new.items()],
+        [
+            (digest, tool.capability or "", encode(tool).decode())
+            for digest, tool in declared.items()
+        ],
     )
     conn.executemany(
         "INSERT OR IGNORE INTO dependencies (digest, position, capability, required)"
         " VALUES (?, ?, ?, ?)",
         [
-            (key, position, dependency.capability or "", bool(dependency.required))
-            for key, tool in new.items()
-            for position, dependency in enumerate(tool.dependencies or ())
+            (digest, position, dependency.capability or "", bool(dependency.required))
+            for digest, tool in new.items()
+            for position, dependency in enumerate(tool.dependencies)
         ],
     )
+    # The tools of an agent often share a schema, which is then written out once.
+    published = dict(pair for tool in declared.values() for pair in _published_schemas(tool))
     conn.executemany(
         "INSERT OR IGNORE INTO schemas (hash, canonical, runtime_origin, created_at_us)"
         " VALUES (?, ?, ?, ?)",
         [
-            (schema_hash, encode(canonical).decode(), record.runtime, now_us)
+            (schema_hash, encode(canonical).decode(), runtime, now_us)
             for schema_hash, canonical in published.items()
         ],
     )
@@ -231,23 +257,23 @@ def _published_schemas(tool: Tool) -> Iterator[tuple[str, JsonObject]]:
 
 def _link_tools(
     conn: sqlite3.Connection,
-    record: AgentRecord,
-    tools: Sequence[StoredTool],
+    agent_id: str,
+    tools: Sequence[NewTool],
     before: Sequence[StoredTool],
 ) -> None:
     conn.executemany(
         "INSERT OR REPLACE INTO agent_capabilities (agent_id, position, digest, function_name)"
         " VALUES (?, ?, ?, ?)",
         [
-            (record.id, position, stored.digest, tool.function_name)
-            for position, (stored, tool) in enumerate(zip(tools, record.tools, strict=True))
-            if position >= len(before) or before[position].digest != stored.digest
+            (agent_id, position, tool.digest, tool.function_name)
+            for position, tool in enumerate(tools)
+            if position >= len(before) or before[position].digest != tool.digest
         ],
     )
     if len(before) > len(tools):
         conn.execute(
             "DELETE FROM agent_capabilities WHERE agent_id = ? AND position >= ?",
-            (record.id, len(tools)),
+            (agent_id, len(tools)),
         )
     _forget_unused(conn, {tool.digest for tool in before} - {tool.digest for tool in tools})
 

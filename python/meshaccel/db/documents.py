@@ -2,23 +2,39 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct
 
 from meshaccel.db import rows
 from meshaccel.db.rows import AGENT_COLUMNS
-from meshaccel.models import AgentRecord, Tool
+from meshaccel.discovery.convergence import document_digest, read_document
+from meshaccel.models import AgentRecord
 
 encode = msgspec.json.encode
 
-_decode_tool = msgspec.json.Decoder(Tool).decode
+
+class Defined(Protocol):
+    """A tool as far as documents show it."""
+
+    @property
+    def capability(self) -> str | None:
+        """What it offers, or nothing."""
+
+    @property
+    def definition(self) -> object:
+        """All of it, decoded, or a view of that."""
 
 
-def of_record(record: AgentRecord) -> bytes:
-    """Return the document of a record, as it is before it is stored."""
-    return _document(record, map(encode, record.tools))
+def digest_of(bare: AgentRecord, tools: Iterable[Defined]) -> bytes:
+    """Return the digest of the document of a record without its tools, and of these.
+
+    As ``document_digest`` of what the document says, which is not written for that.
+    """
+    fields = msgspec.to_builtins(bare)
+    definitions = [tool.definition for tool in tools]
+    return document_digest(fields | {"endpoint": bare.endpoint, "tools": definitions})
 
 
 def of_agents(conn: sqlite3.Connection, agent_ids: Sequence[str]) -> dict[str, bytes]:
@@ -40,19 +56,28 @@ def of_agents(conn: sqlite3.Connection, agent_ids: Sequence[str]) -> dict[str, b
     return {bare.id: _document(bare, definitions.get(bare.id, ())) for bare in map(_bare, found)}
 
 
-def record(conn: sqlite3.Connection, agent_id: str) -> AgentRecord | None:
-    """Return a stored agent's record with its tools, or None."""
+class DecodedTool(Struct, frozen=True):
+    """A stored tool, decoded."""
+
+    capability: str
+    definition: object
+
+
+def record(
+    conn: sqlite3.Connection, agent_id: str
+) -> tuple[AgentRecord, tuple[DecodedTool, ...]] | None:
+    """Return a stored agent's record without its tools, and these, or None."""
     row = conn.execute(
         f"SELECT {', '.join(AGENT_COLUMNS)} FROM agents WHERE id = ?", (agent_id,)
     ).fetchone()
     if row is None:
         return None
     tools = conn.execute(
-        "SELECT c.definition FROM agent_capabilities ac JOIN capabilities c ON c.digest = ac.digest"
-        " WHERE ac.agent_id = ? ORDER BY ac.position",
+        "SELECT c.name, c.definition FROM agent_capabilities ac"
+        " JOIN capabilities c ON c.digest = ac.digest WHERE ac.agent_id = ? ORDER BY ac.position",
         (agent_id,),
     )
-    return structs.replace(_bare(row), tools=tuple(_decode_tool(text) for (text,) in tools))
+    return _bare(row), tuple(DecodedTool(name, read_document(text)) for name, text in tools)
 
 
 def _bare(row: Sequence[Any]) -> AgentRecord:

@@ -2,13 +2,14 @@
 
 import sqlite3
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct, structs
 
 from meshaccel.db import documents
-from meshaccel.discovery.convergence import agent_hash, bucket_of, document_digest, read_document
+from meshaccel.db.documents import Defined
+from meshaccel.discovery.convergence import agent_hash, bucket_of
 from meshaccel.discovery.selector import Facts
 from meshaccel.models import AgentRecord, AgentStatus
 
@@ -57,12 +58,16 @@ def read_row(row: tuple[str, int, str, int, bytes | None]) -> FeedRow:
 
 
 def saved(
-    conn: sqlite3.Connection, record: AgentRecord, status: AgentStatus, revision: int
+    conn: sqlite3.Connection,
+    record: AgentRecord,
+    tools: Sequence[Defined],
+    status: AgentStatus,
+    revision: int,
 ) -> None:
-    """Note that an agent was registered or changed."""
-    names = {tool.capability for tool in record.tools if tool.capability}
+    """Note that an agent was registered or changed; ``record`` is without its ``tools``."""
+    names = {tool.capability for tool in tools if tool.capability}
     facts = Facts(record.namespace, status, record.labels, tuple(sorted(names)))
-    digest = document_digest(read_document(documents.of_record(record)))
+    digest = documents.digest_of(record, tools)
     conn.execute(_SAVE, (record.id, bucket_of(record.id), revision, _encode_facts(facts), digest))
 
 
@@ -132,9 +137,9 @@ def _rebuild(conn: sqlite3.Connection) -> None:
         "SELECT id, status, revision FROM agents"
     )
     for agent_id, status, revision in found:
-        record = documents.record(conn, agent_id)
-        if record is not None:
-            saved(conn, record, status, revision)
+        agent = documents.record(conn, agent_id)
+        if agent is not None:
+            saved(conn, *agent, status, revision)
 
 
 def _encode_facts(facts: Facts) -> str:

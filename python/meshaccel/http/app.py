@@ -1,6 +1,5 @@
 """The routes of the service: wire in, use case, wire out. No SQL and no policy here."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -40,10 +39,10 @@ from meshaccel.http.auth import (
 )
 from meshaccel.http.changes import ChangesPages
 from meshaccel.http.exposition import MetricsPage
+from meshaccel.http.listing import ListingPages
 from meshaccel.http.metrics import CLIENT_LEFT, RequestTally
 from meshaccel.http.stats import StatsPage
 from meshaccel.http.ui.files import PageFiles
-from meshaccel.registry.derived import ENTRIES_PER_TURN
 from meshaccel.registry.heartbeats import Signal
 from meshaccel.registry.service import AgentRegistry
 
@@ -102,13 +101,14 @@ class App:
         stats = StatsPage(registry, self._requests, self._clock)
         metrics = MetricsPage(registry, self._requests)
         self._changes = changes = ChangesPages(registry.feed)
+        listing = ListingPages(registry, self._clock)
         page = PageFiles(self._clock)
         # By method, first segment of the path, and number of segments.
         self._routes: dict[tuple[str, str, int], Handler] = {
             ("HEAD", "heartbeat", 2): self._head_heartbeat,
             ("POST", "heartbeat", 1): self._post_heartbeat,
             ("POST", "heartbeat", 3): self._post_heartbeat_changes,
-            ("GET", "agents", 1): self._get_agents,
+            ("GET", "agents", 1): listing.get_agents,
             ("GET", "agents", 2): self._get_agent,
             ("PUT", "agents", 2): self._put_agent,
             ("DELETE", "agents", 2): self._delete_agent,
@@ -208,24 +208,13 @@ class App:
         try:
             answer = await self._registry.register_again(body_digest)
             if answer is None:
-                declaration = wire.read_declaration(body)
+                declaration = wire.read_declaration(body, self._registry.tools)
                 answer = await self._registry.register(declaration, body_digest=body_digest)
         except RegistrationRejectedError as error:
             # As upstream: the agent's log shows the message, and the agent tries again.
-            agent_id = wire.read_declaration(body).agent_id or ""
+            agent_id = wire.read_agent_id(body)
             return Response(200, wire.rejection(agent_id, str(error), now_us=self._now_us()))
         return Response(200, wire.answer(answer, now_us=self._now_us()))
-
-    async def _get_agents(self, request: Request) -> Response:
-        page = await self._registry.list_agents(query.agents(request.query()))
-        pieces: list[bytes] = []
-        for start in range(0, len(page.agents), ENTRIES_PER_TURN):
-            if start:
-                await asyncio.sleep(0)
-            stop = start + ENTRIES_PER_TURN
-            last_seen = (self._last_seen_us(listed.id) for listed in page.agents[start:stop])
-            pieces += wire.entries(page.heads(start, stop), last_seen)
-        return Response(200, wire.page(page, pieces, now_us=self._now_us()))
 
     async def _get_agent(self, request: Request) -> Response:
         agent_id = request.segments[1]

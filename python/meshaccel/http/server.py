@@ -78,6 +78,10 @@ async def serve(settings: ServerSettings) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     gate = gate_of(settings)
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
+        await registry.warm_up()
+        # What is there now stays: passes of the collector need not go through it.
+        gc.collect()
+        gc.freeze()
         app = App(registry, max_body=settings.max_body, gate=gate)
         connections = min(MAX_CONNECTIONS, file_limit() - OTHER_FILES)
         server = Server(config(app, max_connections=connections))

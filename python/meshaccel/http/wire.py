@@ -1,8 +1,6 @@
 """Between bytes on the wire and the registry's types."""
 
-import re
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -13,12 +11,13 @@ from meshaccel.db.events import Event
 from meshaccel.db.schemas import StoredSchema
 from meshaccel.errors import InvalidRequestError
 from meshaccel.http.query import encode_cursor
-from meshaccel.metadata import msgspec_hook
+from meshaccel.metadata import json_depth, msgspec_hook
 from meshaccel.models import AgentRecord, JsonObject, Tool
+from meshaccel.registry.declared import ToolReader
 from meshaccel.registry.heartbeats import Answer
 from meshaccel.registry.pages import Listed, Page
 from meshaccel.registry.records import Record
-from meshaccel.registry.registration import Declaration
+from meshaccel.registry.registration import AgentFields, Declaration, ReadDeclaration, with_tools
 
 T = TypeVar("T")
 
@@ -27,13 +26,6 @@ encode = msgspec.json.encode
 MAX_DEPTH = 200
 """Levels of a body's nesting. Real schemas have some thirty; whatever is stored will be read
 and written again, at other depths of our own stack."""
-
-_STRINGS = re.compile(rb'"[^"]*"')
-_NEITHER = bytes(byte for byte in range(256) if byte not in b'[]{}"')
-"""All bytes but brackets and quotes."""
-_ROUND = bytes.maketrans(b"[]{}", b"()()")
-_STEPS = bytes.maketrans(b"()", b"\x01\xff")
-"""As signed bytes: one level down, one level up."""
 
 _declaration = msgspec.json.Decoder(Declaration)
 
@@ -106,13 +98,34 @@ class WireEvent(Struct, frozen=True, omit_defaults=True):
     data: JsonObject | None = None
 
 
-def read_declaration(body: bytes) -> Declaration:
-    """Read the body of ``POST /heartbeat``.
+class _Spelled(AgentFields, frozen=True, kw_only=True):
+    """A declaration whose tools are still JSON."""
+
+    tools: tuple[msgspec.Raw, ...] | None = None
+
+
+_spelled = msgspec.json.Decoder(_Spelled)
+
+
+def read_declaration(body: bytes, tools: ToolReader) -> ReadDeclaration:
+    """Read the body of ``POST /heartbeat``; of its tools, only those that are new.
 
     Raises:
         InvalidRequestError: it is not JSON of the right types.
     """
-    return _read(_declaration, body)
+    try:
+        spelled = _read(_spelled, body)
+        read = [tools.read(bytes(spelling)) for spelling in spelled.tools or ()]
+    except msgspec.MsgspecError:
+        # Of a tool by itself: say where it stands.
+        _read(_declaration, body)
+        raise
+    return with_tools(spelled, read)
+
+
+def read_agent_id(body: bytes) -> str:
+    """Read who sent a declaration that was read already."""
+    return _spelled.decode(body).agent_id or ""
 
 
 def read_catalogue_record(body: bytes) -> CatalogueRecord:
@@ -166,20 +179,16 @@ def entries(heads: Iterable[bytes], last_seen_us: Iterable[int]) -> list[bytes]:
     return pieces
 
 
-def page(page: Page, pieces: Sequence[bytes], *, now_us: int) -> bytes:
-    """Write a page of the listing, given the ``entries`` of all its agents."""
+PAGE_BEGINS = b'{"agents":['
+
+
+def page_ends(page: Page, *, now_us: int) -> bytes:
+    """Write what follows the last entry of a page."""
     cursor = b""
     if page.next_after is not None:
         cursor = b',"next_cursor":' + encode(encode_cursor(page.next_after))
-    return b"".join((
-        b'{"agents":[',
-        *pieces[:-1],
-        b'],"count":%d,"timestamp":"' % len(page.agents),
-        rfc3339(now_us).encode(),
-        b'"',
-        cursor,
-        b"}",
-    ))  # fmt: skip
+    stamp = rfc3339(now_us).encode()
+    return b'],"count":%d,"timestamp":"%b"%b}' % (len(page.agents), stamp, cursor)
 
 
 def agent(record: Record, listed: Listed, last_seen_us: int) -> bytes:
@@ -237,23 +246,6 @@ def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise InvalidRequestError("Invalid JSON payload: nested too deeply") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"Invalid JSON payload: {error}") from error
-    if not is_shallow(body):
+    if json_depth(body) > MAX_DEPTH:
         raise InvalidRequestError(f"Invalid JSON payload: nested deeper than {MAX_DEPTH} levels")
     return decoded
-
-
-def is_shallow(body: bytes, max_depth: int = MAX_DEPTH) -> bool:
-    """Whether valid JSON nests at most ``max_depth`` levels. O(length), in C."""
-    without_escapes = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # A bracket is inside a string if the number of quotes before it is odd, which taking away
-    # two quotes that now stand side by side does not change.
-    brackets = without_escapes.translate(_ROUND, _NEITHER).replace(b'""', b"")
-    brackets = _STRINGS.sub(b"", brackets)
-    # Each round takes exactly one level off; what is deep, and rare, is then counted through.
-    rounds = min(max_depth, 8)
-    for _ in range(rounds):
-        if not brackets:
-            return True
-        brackets = brackets.replace(b"()", b"")
-    steps = memoryview(brackets.translate(_STEPS)).cast("b")
-    return rounds + max(accumulate(steps), default=0) <= max_depth

@@ -20,7 +20,13 @@ than the tuple, as a list has none.
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from meshaccel._native import MetadataList, MetadataPool, MetadataStats, MetadataView
+from meshaccel._native import (
+    MetadataList,
+    MetadataPool,
+    MetadataStats,
+    MetadataView,
+    json_depth,
+)
 from meshaccel.metadata.encoding import json_default, msgspec_hook, orjson_default
 
 __all__ = [
@@ -30,6 +36,7 @@ __all__ = [
     "MetadataStats",
     "MetadataView",
     "json_default",
+    "json_depth",
     "msgspec_hook",
     "orjson_default",
 ]

@@ -1,7 +1,10 @@
 """What a committed change touches, as tags on everything that was derived from it."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
+from meshaccel.db.candidates import Offers
 from meshaccel.registry.records import Record
 
 FLEET = "fleet"
@@ -36,6 +39,8 @@ class Change(Struct, frozen=True):
     """Whether the agent's tools are the same in another order."""
     record: Record | None = None
     """The agent as it is now, if the change had it at hand."""
+    offers: Mapping[str, Offers] = {}
+    """What others offer it, as of the change, as far as that was not in memory."""
 
     def tags(self) -> list[str]:
         """Return the tags of everything that may be different now."""

@@ -31,6 +31,9 @@ MAX_AGENTS = 100_000
 MAX_CAPABILITIES = 100_000
 """Entries that are kept."""
 
+AGENTS_PER_READ = 512
+"""Agents that are read at a time when all are: their rows are many times what is kept of them."""
+
 AGENTS_PER_TURN = 64
 """Agents looked into, or described, before other tasks get their turn."""
 
@@ -48,12 +51,12 @@ class Derived:
         self._known: TagCache[Record] = self.cache("agent", MAX_AGENTS)
         self._offered: TagCache[Offers] = self.cache("providers", MAX_CAPABILITIES)
         self._wired: TagCache[CurrentWiring] = self.cache("wiring", MAX_AGENTS)
-        everything: TagCache[tuple[Candidate, ...]] = self.cache("tools", 1)
+        self._all: TagCache[tuple[Candidate, ...]] = self.cache("tools", 1)
         # The same entries, fetched once for all who want them.
         self._agents = HierarchicalCache(self._known, old_entries=0)
         self._offers = HierarchicalCache(self._offered, old_entries=0)
         self._wirings = HierarchicalCache(self._wired, old_entries=0)
-        self._everything = HierarchicalCache(everything, old_entries=0)
+        self._everything = HierarchicalCache(self._all, old_entries=0)
         # After a change or a start, many miss different entries in the same moment.
         self._agent_reads = Gathering(self._read_agents)
         self._offer_reads = Gathering(self._read_offers)
@@ -76,6 +79,12 @@ class Derived:
             if change.record is not None:
                 record = change.record
                 self._known.set(f"agent:{record.id}", record, tags=[agent_tag(record.id)])
+            for name, offers in change.offers.items():
+                self._offered.set(f"providers:{name}", offers, tags=[capability_tag(name)])
+
+    def known_offers(self, names: Iterable[str]) -> frozenset[str]:
+        """Return those of the named capabilities whose offers need no reading."""
+        return frozenset(name for name in names if f"providers:{name}" in self._offered)
 
     def drop(self, tags: Iterable[str]) -> None:
         """Drop every entry with one of these tags."""
@@ -91,6 +100,22 @@ class Derived:
     def cached_wiring(self, agent_id: str) -> CurrentWiring | None:
         """Return an agent's wiring if it needs no reading."""
         return self._wired.get(f"wiring:{agent_id}")
+
+    async def warm_up(self) -> None:
+        """Read all agents, some by one grouped query, and then all that they choose from."""
+        query = AgentQuery(limit=AGENTS_PER_READ)
+        records: list[Record] = []
+        while True:
+            found = await self._all_agents(query)
+            records += found
+            if len(found) < AGENTS_PER_READ or len(records) >= MAX_AGENTS:
+                break
+            query = AgentQuery(limit=AGENTS_PER_READ, after=found[-1].id)
+        await self.fleet(record.tools for record in records)
+
+    def known_agent(self, agent_id: str) -> Record | None:
+        """Return an agent if it needs no reading."""
+        return self._known.get(f"agent:{agent_id}")
 
     async def agent(self, agent_id: str) -> Record:
         """Return an agent.
@@ -129,6 +154,9 @@ class Derived:
             UnknownAgentError: it is not registered.
             RegistrationRejectedError: the wiring is too large to be told.
         """
+        wiring = self._wiring_at_once(agent_id)
+        if wiring is not None:
+            return wiring
 
         async def resolve(context: FetchContext[CurrentWiring]) -> CurrentWiring:
             tools = (await self.agent(agent_id)).tools
@@ -137,6 +165,37 @@ class Derived:
             return CurrentWiring.of(fleet.resolver().resolve_agent(agent_id, tools))
 
         return await self._wirings.get(f"wiring:{agent_id}", resolve, tags=[agent_tag(agent_id)])
+
+    def _wiring_at_once(self, agent_id: str) -> CurrentWiring | None:
+        """Return an agent's wiring if all that it is derived from needs no reading."""
+        known = self.cached_wiring(agent_id)
+        if known is not None:
+            return known
+        record = self.known_agent(agent_id)
+        fleet = None if record is None else self.fleet_at_once(record.tools)
+        if record is None or fleet is None:
+            return None
+        wiring = CurrentWiring.of(fleet.resolver().resolve_agent(agent_id, record.tools))
+        # Nothing could change since it was begun: there was no turn of the loop.
+        self._wired.set(f"wiring:{agent_id}", wiring, [agent_tag(agent_id), *fleet.tags()])
+        return wiring
+
+    def fleet_at_once(self, tools: Sequence[ToolSummary]) -> Fleet | None:
+        """As ``fleet`` of one agent, if that needs no reading."""
+        demand = demand_of(tools)
+        everything = self._all.get(TOOLS) if demand.everything else ()
+        if everything is None:
+            return None
+        offers: dict[str, Offers] = {}
+        wanted = set(demand.capabilities)
+        while wanted:
+            name = wanted.pop()
+            found = self._offered.get(f"providers:{name}")
+            if found is None:
+                return None
+            offers[name] = found
+            wanted |= found.required - offers.keys()
+        return Fleet(offers, everything, demand.everything)
 
     async def fleet(self, agents: Iterable[Iterable[ToolSummary]]) -> Fleet:
         """Read all that these agents' tools choose from and require, level by level."""

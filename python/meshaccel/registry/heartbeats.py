@@ -138,7 +138,8 @@ class Heartbeats:
 
     async def _note_news(self, session: Session, wiring: CurrentWiring) -> None:
         record = await self._derived.agent(session.agent_id)
-        fleet = await self._derived.fleet([record.tools])
+        fleet = self._derived.fleet_at_once(record.tools)
+        fleet = fleet or await self._derived.fleet([record.tools])
         news = session.trail.wiring_events(
             record, session.told, wiring.wiring, fleet, now_us=self._clock.now_us()
         )

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
+from secrets import token_hex
 
 import msgspec
 from msgspec import Struct, structs
@@ -53,6 +55,8 @@ class Page(Struct, frozen=True):
     next_after: str | None
     written: tuple[bytes, ...] | None = None
     """The heads of all of them, of a page that is not too large."""
+    tag: bytes = b""
+    """An entity tag: no other page has it that was ever read, of whatever registry."""
 
     def heads(self, start: int, stop: int) -> Sequence[bytes]:
         """Return the JSON of some agents, each up to the brace that closes it."""
@@ -70,6 +74,8 @@ class Listings:
         self._listed: TagCache[Listed] = derived.cache("listed", MAX_AGENTS)
         self._pages: TagCache[Page] = derived.cache("list", MAX_PAGES, max_bytes=MAX_WRITTEN)
         self._last = Page((), None, ())
+        self._numbers = count()
+        self._origin = token_hex(8)
         self._reading = asyncio.Lock()
 
     def note_told(self, agent_id: str) -> None:
@@ -105,7 +111,8 @@ class Listings:
             more = query.limit is not None and len(found) > query.limit
             records = found[: query.limit]
             next_after = records[-1].id if more and records else None
-            page = Page(tuple(await self._describe(records, flight)), next_after)
+            tag = f'W/"{self._origin}-{next(self._numbers)}"'.encode()
+            page = Page(tuple(await self._describe(records, flight)), next_after, tag=tag)
         self._last = structs.replace(page, written=await self._written(page))
         return self._last
 

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 import msgspec
 from msgspec import structs
 
+from meshaccel import content
 from meshaccel.metadata import MetadataPool, MetadataStats, MetadataView
 from meshaccel.models import Agent, AgentRecord, Dependency, OfferedTool, Tool, ToolSummary
 
@@ -24,6 +25,8 @@ class DefinedTool(OfferedTool, frozen=True, kw_only=True, weakref=True, gc=True,
 
     definition: MetadataView
     """The tool as it was declared."""
+    digest: bytes
+    """Of the definition."""
 
 
 class Kept:
@@ -52,16 +55,23 @@ class Kept:
 class Record(Kept):
     """An agent at one revision: the JSON of ``Agent``, whose tools are their definitions."""
 
-    __slots__ = ("id", "revision", "tools")
+    __slots__ = ("content_hash", "id", "revision", "tools")
 
-    def __init__(self, pool: MetadataPool, bare: Agent, tools: tuple[DefinedTool, ...]) -> None:
-        """Make one of an agent without its tools, and of these."""
+    def __init__(
+        self,
+        pool: MetadataPool,
+        bare: Agent,
+        tools: tuple[DefinedTool, ...],
+        content_hash: bytes | None = None,
+    ) -> None:
+        """Make one of an agent without its tools, of these, and of the digest of both if known."""
         value = msgspec.to_builtins(bare)
         value["record"]["tools"] = [tool.definition for tool in tools]
         super().__init__(pool, value)
         self.id = bare.record.id
         self.revision = bare.revision
         self.tools = tools
+        self.content_hash = content_hash
 
     @property
     def name(self) -> str:
@@ -110,35 +120,37 @@ class Records:
         known = self._tools.get(digest)
         if known is None:
             # Two threads may come to this: then there are two equal ones for a while.
-            known = self._tools[digest] = self._compiled(definition)
+            known = self._tools[digest] = self._compiled(digest, definition)
         return known
 
-    def declared(self, agent: Agent, digests: Iterable[bytes]) -> Record:
-        """Return the record of an agent, given the digests of its tools."""
-        tools = zip(digests, agent.record.tools, strict=True)
-        bare = structs.replace(agent, record=structs.replace(agent.record, tools=()))
-        return self._record(
-            bare,
-            (self.known(digest) or self.tool(digest, _encode(tool)) for digest, tool in tools),
-        )
+    def define(self, tool: Tool) -> DefinedTool:
+        """Return the tool that equals a declared one."""
+        digest = content.digest(tool)
+        known = self._tools.get(digest)
+        if known is None:
+            known = self._tools[digest] = self._compiled(digest, _encode(tool), tool)
+        return known
+
+    def declared(self, bare: Agent, tools: Iterable[DefinedTool], content_hash: bytes) -> Record:
+        """Return the record of an agent without its tools, and of these."""
+        return Record(self.pool, bare, tuple(tools), content_hash)
 
     def read(self, agent: Agent, definitions: Iterable[tuple[bytes, str]]) -> Record:
         """Return the record of an agent, given its tools by digest and definition."""
-        return self._record(agent, (self.tool(*definition) for definition in definitions))
+        return Record(self.pool, agent, tuple(self.tool(*definition) for definition in definitions))
 
     def stats(self) -> MetadataStats:
         """Return what the pool holds, and what it saves over a parsed copy per reference."""
         return self.pool.stats()
 
-    def _record(self, bare: Agent, tools: Iterable[DefinedTool]) -> Record:
-        return Record(self.pool, bare, tuple(tools))
-
-    def _compiled(self, text: str | bytes) -> DefinedTool:
+    def _compiled(
+        self, digest: bytes, text: str | bytes, declared: Tool | None = None
+    ) -> DefinedTool:
         key = self.pool.intern_json(text)
         # A view keeps what it shows: the key is not needed.
         view = self.pool.get(key)
         self.pool.release(key)
-        tool = _decode_summary(text)
+        tool = declared or _decode_summary(text)
         dependencies = tool.dependencies and tuple(
             _with_view(dependency, view["dependencies"][position])
             for position, dependency in enumerate(tool.dependencies)
@@ -157,6 +169,7 @@ class Records:
             output_schema_canonical=view.get("outputSchemaCanonical"),
             output_schema_hash=view.get("outputSchemaHash"),
             definition=view,
+            digest=digest,
         )
 
 

@@ -7,7 +7,7 @@ A declaration replaces the former tools as a whole; of the other fields, one tha
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -15,14 +15,16 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from meshaccel.content import digest, digest_bytes
-from meshaccel.db import agents, events
+from meshaccel.db import agents, candidates, events
 from meshaccel.db.agents import Stored, StoredTool
 from meshaccel.db.events import Event
 from meshaccel.errors import InvalidRequestError, RegistrationRejectedError
+from meshaccel.metadata import msgspec_hook
 from meshaccel.models import AgentRecord, JsonObject, Surface, Tool
 from meshaccel.registry.audit import transition_data
 from meshaccel.registry.changes import Change
-from meshaccel.registry.records import Records
+from meshaccel.registry.declared import DeclaredTool, of_tool
+from meshaccel.registry.records import Record, Records
 from meshaccel.registry.resolution import cycle_message, find_required_cycle, required_edges
 
 MAX_AGENT_ID = 253
@@ -45,8 +47,8 @@ RUNTIMES = ("python", "typescript", "java")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
-class Declaration(Struct, frozen=True, kw_only=True):
-    """The body of ``POST /heartbeat``. Only ``agent_id`` is needed; ``None`` means absent."""
+class AgentFields(Struct, frozen=True, kw_only=True):
+    """What an agent declares of itself, without its tools; ``None`` means absent."""
 
     agent_id: str | None = None
     name: str | None = None
@@ -57,7 +59,6 @@ class Declaration(Struct, frozen=True, kw_only=True):
     runtime: str | None = None
     http_host: str | None = None
     http_port: Annotated[int, Meta(ge=MIN_INT, le=MAX_INT)] | None = None
-    tools: tuple[Tool | None, ...] | None = None
     surfaces: tuple[Surface, ...] | None = None
     a2a_producer: bool | None = None
     a2a_consumer: bool | None = None
@@ -65,15 +66,40 @@ class Declaration(Struct, frozen=True, kw_only=True):
     """Only checked: the registry goes by its own clock."""
 
 
+class Declaration(AgentFields, frozen=True, kw_only=True):
+    """The body of ``POST /heartbeat``. Only ``agent_id`` is needed."""
+
+    tools: tuple[Tool | None, ...] | None = None
+
+
+class ReadDeclaration(AgentFields, frozen=True, kw_only=True):
+    """A declaration whose tools are ready to be compared with what is stored."""
+
+    tools: tuple[DeclaredTool, ...] = ()
+    """Those that name a function. One without a capability offers nothing, but its dependencies
+    are wired all the same."""
+
+
 class Registered(Struct, frozen=True):
     """The outcome of a declaration. Without ``change`` nothing was written."""
 
-    record: AgentRecord
+    agent_id: str
     created: bool
     change: Change | None
 
 
-def warnings(declaration: Declaration) -> tuple[str, ...]:
+class Memory(Struct, frozen=True):
+    """What is in memory, and may be taken instead of reading it again."""
+
+    agent: Record | None = None
+    """The agent. It is looked at only if it is of the revision that is stored."""
+    wanted: frozenset[str] = frozenset()
+    """The capabilities that the declared tools choose from."""
+    offers: frozenset[str] = frozenset()
+    """Those of them whose offers are there, but for what the declaration itself changes."""
+
+
+def warnings(declaration: AgentFields) -> tuple[str, ...]:
     """Say what of a declaration is not taken as it is."""
     length = len((declaration.description or "").strip())
     if length > MAX_DESCRIPTION:
@@ -81,10 +107,23 @@ def warnings(declaration: Declaration) -> tuple[str, ...]:
     return ()
 
 
+def with_tools(declared: AgentFields, tools: Iterable[DeclaredTool | None]) -> ReadDeclaration:
+    """Return a declaration with tools that were read."""
+    fields = {name: getattr(declared, name) for name in AgentFields.__struct_fields__}
+    return ReadDeclaration(**fields, tools=tuple(t for t in tools if t and t.function_name))
+
+
 def register(
-    conn: sqlite3.Connection, declaration: Declaration, records: Records, *, now_us: int
+    conn: sqlite3.Connection,
+    declaration: ReadDeclaration,
+    records: Records,
+    *,
+    memory: Memory,
+    now_us: int,
 ) -> Registered:
     """Bring an agent to what it declares, as healthy, inside a write transaction.
+
+    What it is going to be told is read along, as far as it is not in ``memory``.
 
     Raises:
         InvalidRequestError: there is no agent_id.
@@ -92,15 +131,18 @@ def register(
     """
     if not declaration.agent_id:
         raise InvalidRequestError("agent_id is required")
-    stored = agents.stored(conn, declaration.agent_id)
+    stored = _stored(conn, declaration.agent_id, memory.agent)
     if stored is None:
         _check_names(declaration)
-    # A tool without a capability offers nothing, but its dependencies are wired all the same.
-    tools = tuple(tool for tool in declaration.tools or () if tool and tool.function_name)
-    _check_sizes(tools)
-    _check_cycle(conn, declaration.agent_id, tools)
-    record = _merged(declaration, stored, tools)
-    return _store(conn, record, stored, records, now_us=now_us)
+    _check_sizes(declaration.tools)
+    _check_cycle(conn, declaration.agent_id, declaration.tools)
+    record = _merged(declaration, stored)
+    registered = _store(conn, record, declaration.tools, stored, records, now_us=now_us)
+    if registered.change is None:
+        return registered
+    wanted = memory.wanted - (memory.offers - registered.change.capabilities)
+    offers = candidates.offers(conn, wanted, records.tool) if wanted else {}
+    return structs.replace(registered, change=structs.replace(registered.change, offers=offers))
 
 
 def put(
@@ -119,44 +161,57 @@ def put(
     stored = agents.stored(conn, record.id)
     if stored is not None and stored.record.leased and stored.status == "healthy":
         raise RegistrationRejectedError(f"{record.id} is a living agent: it speaks for itself")
-    _check_cycle(conn, record.id, record.tools)
-    leaseless = structs.replace(record, leased=False)
-    return _store(conn, leaseless, stored, records, now_us=now_us)
+    tools = tuple(of_tool(tool, records) for tool in record.tools)
+    _check_cycle(conn, record.id, tools)
+    leaseless = structs.replace(record, leased=False, tools=())
+    return _store(conn, leaseless, tools, stored, records, now_us=now_us)
+
+
+def _stored(conn: sqlite3.Connection, agent_id: str, known: Record | None) -> Stored | None:
+    """Return what is stored of an agent."""
+    revision = agents.revision_of(conn, agent_id)
+    if revision is None:
+        return None
+    if known is None or known.content_hash is None or known.revision != revision:
+        return agents.stored(conn, agent_id)
+    agent = known.agent
+    return Stored(
+        agent.record,
+        agent.status,
+        agent.created_at_us,
+        known.content_hash,
+        tuple(StoredTool(tool.digest, tool.capability or "") for tool in known.tools),
+    )
 
 
 def _store(
     conn: sqlite3.Connection,
     record: AgentRecord,
+    tools: Sequence[DeclaredTool],
     stored: Stored | None,
     records: Records,
     *,
     now_us: int,
 ) -> Registered:
-    """Store ``record`` in place of ``stored`` unless it is the same and healthy already."""
-    tools = [StoredTool(digest(tool), tool.capability or "") for tool in record.tools]
-    content_hash = _content_hash(record, tools)
+    """Store ``record`` and ``tools`` in place of ``stored`` unless they are that already."""
+    content_hash = digest_bytes(digest(record) + b"".join(tool.digest for tool in tools))
     unchanged = stored is not None and stored.content_hash == content_hash
     if unchanged and stored is not None and stored.status == "healthy":
-        return Registered(record, created=False, change=None)
+        return Registered(record.id, created=False, change=None)
     agent = agents.save(conn, record, tools, content_hash, replacing=stored, now_us=now_us)
     change = Change(
         record.id,
         _affected(record, tools, stored),
-        reordered=stored is not None and stored.tools != tuple(tools),
-        record=records.declared(agent, [tool.digest for tool in tools]),
+        reordered=stored is not None
+        and [tool.digest for tool in stored.tools] != [tool.digest for tool in tools],
+        record=records.declared(agent, (tool.defined for tool in tools), content_hash),
     )
     if stored is None or stored.status != "healthy":
         _append_register_event(conn, record, revived=stored is not None, now_us=now_us)
-    return Registered(record, created=stored is None, change=change)
+    return Registered(record.id, created=stored is None, change=change)
 
 
-def _content_hash(record: AgentRecord, tools: Sequence[StoredTool]) -> bytes:
-    """Return a digest of the record; that of a tool stands for the tool."""
-    without_tools = digest(structs.replace(record, tools=()))
-    return digest_bytes(without_tools + b"".join(tool.digest for tool in tools))
-
-
-def _check_names(declaration: Declaration) -> None:
+def _check_names(declaration: AgentFields) -> None:
     for field, value, limit in (
         ("agent_id", declaration.agent_id, MAX_AGENT_ID),
         ("name", _or(declaration.name, declaration.agent_id), MAX_NAME),
@@ -181,22 +236,24 @@ def _name_fault(value: str, limit: int) -> str | None:
     return None
 
 
-def _check_sizes(tools: tuple[Tool, ...]) -> None:
+def _check_sizes(tools: Sequence[DeclaredTool]) -> None:
     """Refuse what would be multiplied in the answers to others, or to the agent itself."""
-    if sum(tool.llm_filter is not None for tool in tools) > MAX_LLM_FILTERS:
+    if sum(tool.defined.llm_filter is not None for tool in tools) > MAX_LLM_FILTERS:
         raise RegistrationRejectedError(
             f"validation failed: tools: more than {MAX_LLM_FILTERS} have an llm_filter"
         )
     for tool in tools:
-        if tool.kwargs and len(msgspec.json.encode(tool.kwargs)) > MAX_KWARGS:
+        # Only what may be too long is measured: no number takes eight times what it was spelt with.
+        kwargs = tool.defined.kwargs if len(tool.spelling) > MAX_KWARGS // 8 else None
+        if kwargs and len(msgspec.json.encode(kwargs, enc_hook=msgspec_hook)) > MAX_KWARGS:
             raise RegistrationRejectedError(
                 f"validation failed: tools: the kwargs of {tool.function_name!r:.80} are larger"
                 f" than {MAX_KWARGS} bytes"
             )
 
 
-def _check_cycle(conn: sqlite3.Connection, agent_id: str, tools: tuple[Tool, ...]) -> None:
-    declared = required_edges(tools)
+def _check_cycle(conn: sqlite3.Connection, agent_id: str, tools: Sequence[DeclaredTool]) -> None:
+    declared = required_edges(tool.defined for tool in tools)
     if not declared:
         return
     targets = set().union(*declared.values())
@@ -206,9 +263,8 @@ def _check_cycle(conn: sqlite3.Connection, agent_id: str, tools: tuple[Tool, ...
         raise RegistrationRejectedError(cycle_message(cycle))
 
 
-def _merged(
-    declaration: Declaration, stored: Stored | None, tools: tuple[Tool, ...]
-) -> AgentRecord:
+def _merged(declaration: AgentFields, stored: Stored | None) -> AgentRecord:
+    """Return the record without its tools."""
     agent_id = declaration.agent_id or ""
     before = AgentRecord(id=agent_id, name=agent_id, runtime="python")
     if stored is not None and stored.record.leased:
@@ -228,7 +284,7 @@ def _merged(
     if declaration.description is not None:
         changes["description"] = declaration.description.strip()[:MAX_DESCRIPTION]
     present = {field: value for field, value in changes.items() if value is not None}
-    return structs.replace(before, **present, tools=tools, leased=True)
+    return structs.replace(before, **present, leased=True)
 
 
 def _known(field: str, value: str | None, known: tuple[str, ...]) -> str | None:
@@ -240,7 +296,7 @@ def _known(field: str, value: str | None, known: tuple[str, ...]) -> str | None:
 
 
 def _affected(
-    record: AgentRecord, tools: Sequence[StoredTool], stored: Stored | None
+    record: AgentRecord, tools: Sequence[DeclaredTool], stored: Stored | None
 ) -> frozenset[str]:
     """Name the capabilities whose candidates differ by this agent's part in them."""
     now = _definitions(tools)
@@ -250,7 +306,7 @@ def _affected(
     return frozenset(name for name in now | before if now.get(name) != before.get(name))
 
 
-def _definitions(tools: Sequence[StoredTool]) -> dict[str, list[bytes]]:
+def _definitions(tools: Iterable[StoredTool | DeclaredTool]) -> dict[str, list[bytes]]:
     by_name: defaultdict[str, list[bytes]] = defaultdict(list)
     for tool in tools:
         by_name[tool.capability].append(tool.digest)

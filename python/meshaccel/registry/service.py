@@ -23,6 +23,7 @@ from meshaccel.models import Agent, AgentRecord
 from meshaccel.registry import registration
 from meshaccel.registry.changes import Change
 from meshaccel.registry.commits import Commits
+from meshaccel.registry.declared import ToolReader
 from meshaccel.registry.derived import Derived
 from meshaccel.registry.feed import Feed
 from meshaccel.registry.following import Follower
@@ -30,8 +31,8 @@ from meshaccel.registry.heartbeats import Answer, Heartbeats, Signal
 from meshaccel.registry.liveness import Liveness
 from meshaccel.registry.pages import Listed, Listings, Page
 from meshaccel.registry.records import Record
-from meshaccel.registry.registration import Declaration, Registered
-from meshaccel.registry.resolution import Wiring
+from meshaccel.registry.registration import Declaration, Memory, ReadDeclaration, Registered
+from meshaccel.registry.resolution import Wiring, demand_of
 from meshaccel.registry.served import Served
 from meshaccel.registry.sessions import Sessions
 from meshaccel.registry.settings import RegistrySettings
@@ -69,6 +70,8 @@ class AgentRegistry:
         self._served = Served()
         self._sessions = Sessions(clock)
         self._derived = Derived(database)
+        self.tools = ToolReader(self._derived.records)
+        """Reads the tools of declarations that are ``register``-ed often."""
         self._listings = Listings(self._derived, self._sessions)
         self._follower = Follower(database, self._derived, self._sessions, self._wake)
         self.feed = Feed(database, settings.feed, self._served, self._follower.catch_up)
@@ -142,7 +145,7 @@ class AgentRegistry:
     # -- what agents call ----------------------------------------------------------------
 
     async def register(
-        self, declaration: Declaration, *, body_digest: bytes | None = None
+        self, declaration: Declaration | ReadDeclaration, *, body_digest: bytes | None = None
     ) -> Answer:
         """Bring an agent to what it declares; return what it is to know.
 
@@ -155,18 +158,23 @@ class AgentRegistry:
         """
         self._served.begin("register")
         now_us = self._clock.now_us()
+        if not isinstance(declaration, ReadDeclaration):
+            tools = [self.tools.of(tool) for tool in declaration.tools or () if tool]
+            declaration = registration.with_tools(declaration, tools)
+
+        memory = self._memory(declaration)
 
         def work(conn: sqlite3.Connection) -> Registered:
             registered = registration.register(
-                conn, declaration, self._derived.records, now_us=now_us
+                conn, declaration, self._derived.records, memory=memory, now_us=now_us
             )
             if registered.created:
                 # Nobody else has told it anything.
-                leases.begin_telling(conn, registered.record.id, self._sessions.me)
+                leases.begin_telling(conn, registered.agent_id, self._sessions.me)
             return registered
 
         def committed(registered: Registered) -> None:
-            session = self._sessions.open(registered.record.id, leased=True)
+            session = self._sessions.open(registered.agent_id, leased=True)
             session.warnings = registration.warnings(declaration)
             if registered.created:
                 session.teller = self._sessions.me
@@ -178,7 +186,7 @@ class AgentRegistry:
 
         self._check_room(declaration.agent_id)
         registered = await self._commits.run(work, committed, _changes)
-        return await self._heartbeats.answer(registered.record.id)
+        return await self._heartbeats.answer(registered.agent_id)
 
     async def register_again(self, body_digest: bytes) -> Answer | None:
         """Answer the very request that led to an agent's present record, without reading it.
@@ -209,6 +217,13 @@ class AgentRegistry:
         self._served.begin("unregister")
         await self._liveness.unregister(agent_id)
 
+    async def warm_up(self) -> None:
+        """Read what answering heartbeats takes, so that none of the first has to wait for it.
+
+        A few statements, O(agents).
+        """
+        await self._derived.warm_up()
+
     # -- what operators and programs call ------------------------------------------------
 
     async def put_agent(self, record: AgentRecord) -> Imported:
@@ -222,7 +237,7 @@ class AgentRegistry:
         self._served.begin("put")
 
         def committed(registered: Registered) -> None:
-            session = self._sessions.open(registered.record.id, leased=False)
+            session = self._sessions.open(registered.agent_id, leased=False)
             self._sessions.forget_body(session)
             _log(registered)
 
@@ -340,6 +355,11 @@ class AgentRegistry:
                 f"the registry is full: it has {len(self._sessions)} agents already"
             )
 
+    def _memory(self, declaration: ReadDeclaration) -> Memory:
+        wanted = demand_of(tool.defined for tool in declaration.tools).capabilities
+        agent = self._derived.known_agent(declaration.agent_id or "")
+        return Memory(agent, wanted, self._derived.known_offers(wanted))
+
     async def _restore(self) -> None:
         def read(conn: sqlite3.Connection) -> tuple[int, list[StoredSession], int | None]:
             return touched.last_seq(conn), leases.sessions(conn), leases.alive_at_us(conn)
@@ -371,5 +391,5 @@ def _log(registered: Registered) -> None:
     if registered.change is not None:
         log.info(
             "agent registered" if registered.created else "agent changed",
-            extra={"agent_id": registered.record.id},
+            extra={"agent_id": registered.agent_id},
         )

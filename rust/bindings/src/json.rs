@@ -1,6 +1,7 @@
 //! JSON columns: stored documents on their way into records and responses.
 
 mod build;
+mod depth;
 mod documents;
 mod frozen;
 mod lazy;
@@ -10,6 +11,7 @@ mod strings;
 mod template;
 mod write;
 
+pub use depth::json_depth;
 pub use documents::{Documents, Policy};
 pub use lazy::{LazyJson, restore_lazy_json};
 pub use source::Place;

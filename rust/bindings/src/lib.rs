@@ -26,7 +26,7 @@ mod _native {
     #[pymodule_export]
     use super::group::{GroupStream, RowGrouper};
     #[pymodule_export]
-    use super::json::LazyJson;
+    use super::json::{LazyJson, json_depth};
 
     #[pymodule_export]
     use super::metadata::{

@@ -7,6 +7,7 @@
 //! builder sees all, in order.
 
 mod build;
+mod depth;
 mod error;
 mod number;
 mod parse;
@@ -14,6 +15,7 @@ mod validate;
 mod write;
 
 pub use build::Build;
+pub use depth::depth;
 pub use error::JsonError;
 pub use parse::parse;
 pub use validate::validate;

@@ -1,0 +1,47 @@
+-- Definitions are large for the leaves of an index, which is what a table WITHOUT ROWID is: each took
+-- a page of its own besides the one it is found by, wherever its digest falls. Here they lie one after
+-- the other in order of arrival. The two tables that refer to them are made anew with them.
+ALTER TABLE capabilities RENAME TO former_capabilities;
+ALTER TABLE agent_capabilities RENAME TO former_agent_capabilities;
+ALTER TABLE dependencies RENAME TO former_dependencies;
+
+-- One row per distinct tool definition: replicas of an agent share theirs.
+CREATE TABLE capabilities (
+    id         INTEGER PRIMARY KEY,
+    digest     BLOB NOT NULL UNIQUE, -- of the definition, whatever the order of its keys
+    name       TEXT NOT NULL,
+    definition TEXT NOT NULL         -- JSON object, as declared
+) STRICT;
+
+INSERT INTO capabilities (digest, name, definition)
+SELECT digest, name, definition FROM former_capabilities ORDER BY name;
+
+CREATE TABLE agent_capabilities (
+    agent_id      TEXT    NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
+    position      INTEGER NOT NULL, -- order of declaration
+    digest        BLOB    NOT NULL REFERENCES capabilities (digest),
+    function_name TEXT    NOT NULL,
+    PRIMARY KEY (agent_id, position)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO agent_capabilities SELECT agent_id, position, digest, function_name
+FROM former_agent_capabilities;
+
+-- The edges of the capability graph, for the cycle check and for "who depends on this?".
+CREATE TABLE dependencies (
+    digest     BLOB    NOT NULL REFERENCES capabilities (digest) ON DELETE CASCADE,
+    position   INTEGER NOT NULL,
+    capability TEXT    NOT NULL,
+    required   INTEGER NOT NULL,
+    PRIMARY KEY (digest, position)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO dependencies SELECT digest, position, capability, required FROM former_dependencies;
+
+DROP TABLE former_dependencies;
+DROP TABLE former_agent_capabilities;
+DROP TABLE former_capabilities;
+
+CREATE INDEX capabilities_name ON capabilities (name);
+CREATE INDEX agent_capabilities_digest ON agent_capabilities (digest);
+CREATE INDEX dependencies_capability ON dependencies (capability, required);
