@@ -9,7 +9,7 @@ import click
 import httpx
 
 from meshaccel.cli import output, tables
-from meshaccel.cli.client import Client, registry_option
+from meshaccel.cli.client import Client, registry_options
 from meshaccel.cli.durations import duration
 from meshaccel.cli.records import Brief, Figures
 from meshaccel.cli.tables import Cell, Column, Table
@@ -27,7 +27,7 @@ NOTHING = "-"
 
 
 @click.command("stats", epilog=_EPILOG)
-@registry_option
+@registry_options
 @click.option("--watch", is_flag=True, help="Show them again and again; Ctrl-C ends.")
 @click.option(
     "--interval",
@@ -39,15 +39,21 @@ NOTHING = "-"
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="End --watch after so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all there is.")
-def command(
-    *, registry: httpx.URL, watch: bool, interval: float, limit: int | None, as_json: bool
+def command(  # noqa: PLR0913  one for each option
+    *,
+    registry: httpx.URL,
+    token: str | None,
+    watch: bool,
+    interval: float,
+    limit: int | None,
+    as_json: bool,
 ) -> None:
     """Show what a registry does, and what it saves.
 
     Figures are of this registry's process, since it started. A latency is an upper bound: that of
     the bucket it was counted in. With --watch the rate of requests is that since the last time.
     """
-    with Client(registry) as client, suppress(KeyboardInterrupt):
+    with Client(registry, token) as client, suppress(KeyboardInterrupt):
         before: Figures | None = None
         for number in count() if watch else range(1):
             if number:
