@@ -62,7 +62,7 @@ async def main(registry: str, state: Path) -> None:
     selector = f"capability={CAPABILITY}"
     async with (
         IncrementalServiceDiscovery(registry, selector=selector, state=state) as discovery,
-        httpx.AsyncClient(timeout=5.0) as http,
+        httpx.AsyncClient(timeout=20.0) as http,
         asyncio.TaskGroup() as group,
     ):
         print(f"known from before: {', '.join(discovery.agents) or 'nobody'}", flush=True)

@@ -38,7 +38,7 @@ def error_handling() -> ErrorHandlingMiddleware:
     errors = ErrorHandlingMiddleware()
     errors.policy(
         "source.page",
-        RetryPolicy(deadline_s=30.0, attempt_timeout_s=5.0, idempotent=True),
+        RetryPolicy(deadline_s=60.0, attempt_timeout_s=20.0, idempotent=True),
         breaker=CircuitBreaker(name="the source", open_s=1.0),
         budget=RetryBudget(0.2),
     )
@@ -89,7 +89,7 @@ class Worker:
 async def main(source: str, database: str) -> None:
     """Copy what there is, and tell what became of the failures."""
     async with (
-        httpx.AsyncClient(base_url=source) as http,
+        httpx.AsyncClient(base_url=source, timeout=20.0) as http,
         ConnectionPool(database, max_connections=4) as pool,
     ):
         worker = Worker(http, pool)

@@ -15,8 +15,10 @@ import sys
 from pathlib import Path
 
 from meshaccel import CachePolicy, FetchContext, HierarchicalCache, TagCache
+from meshaccel.cache.level2 import Backplane, Level2
 from meshaccel.cache.redis_backplane import RedisBackplane
 from meshaccel.cache.redis_l2 import RedisL2
+from meshaccel.cache.resilient_l2 import ResilientL2
 from meshaccel.cache.sqlite_backplane import SqliteBackplane
 from meshaccel.cache.sqlite_l2 import SqliteL2
 
@@ -28,15 +30,22 @@ POLICY = CachePolicy(
     negative=(FileNotFoundError,),
 )
 
+PATIENCE_S = 30.0
+"""For the store. By default values are fetched after a second; these are worth more."""
+
 
 async def open_cache(folder: Path, server: str) -> HierarchicalCache[str]:
     """Open the cache that processes with the same folder, or the same server, share."""
-    first = TagCache[str](10_000)
+    shared: Level2
+    backplane: Backplane
     if server:
-        shared = RedisL2(server, namespace="summaries")
-        return HierarchicalCache(first, shared, backplane=RedisBackplane(shared), policy=POLICY)
-    file = await SqliteL2.open(folder / "cache.db", max_entries=100_000)
-    return HierarchicalCache(first, file, backplane=SqliteBackplane(file), policy=POLICY)
+        shared = RedisL2(server, namespace="summaries", timeout=PATIENCE_S)
+        backplane = RedisBackplane(shared)
+    else:
+        shared = await SqliteL2.open(folder / "cache.db", max_entries=100_000)
+        backplane = SqliteBackplane(shared)
+    second = ResilientL2(shared, timeout=PATIENCE_S)
+    return HierarchicalCache(TagCache(10_000), second, backplane=backplane, policy=POLICY)
 
 
 class Summaries:

@@ -237,7 +237,7 @@ class Run(Generic[V]):
             *(self._parts.second.write(job.fetch.key, job.entry) for job in jobs if job.entry)
         )
         for job, taken in zip(jobs, written, strict=True):
-            if not taken:
+            if not taken and not job.outcome.outdated:  # or it is not in the first level
                 self._parts.first.delete([job.fetch.key])
                 job.outcome = job.outcome._replace(outdated=True)
 

@@ -188,17 +188,18 @@ class ConnectionPool:
         return self._opened().run_write(work, repeatable=repeatable)
 
     def fetch_all(self, sql: str, parameters: Parameters = ()) -> Coroutine[Any, Any, list[Row]]:
-        """Return all rows of a query."""
+        """Return all rows of a query, which may not write. Raises as ``acquire`` and SQLite do."""
         return self._opened().fetch_all(sql, parameters)
 
     def fetch_one(self, sql: str, parameters: Parameters = ()) -> Coroutine[Any, Any, Row | None]:
-        """Return the first row of a query, or None."""
+        """Return the first row of a query, or None. Raises as ``fetch_all`` does."""
         return self._opened().fetch_one(sql, parameters)
 
     def execute(self, sql: str, parameters: Parameters = ()) -> Coroutine[Any, Any, Executed]:
         """Write with one statement, committed when this returns.
 
-        It may share its transaction with other writes that wait, in a savepoint of its own.
+        It may share its transaction with other writes that wait, in a savepoint of its own. Raises
+        as ``acquire`` does, and ``sqlite3.Error``; then nothing of it was kept.
         """
         return self._opened().execute(sql, parameters)
 
@@ -210,7 +211,7 @@ class ConnectionPool:
         """Execute statements in one transaction and one round trip: all or none.
 
         A statement is SQL, or a pair of SQL and parameters. If all are SELECTs they are executed
-        beside the writer, on one snapshot.
+        beside the writer, on one snapshot. Raises as ``execute`` does.
         """
         return self._opened().batch(statements)
 

@@ -133,6 +133,7 @@ impl TagCache {
         Ok(self.store(py, &name, &tags, offer, moment.micros()))
     }
 
+    /// Give an entry a new time to live from now on; return whether there is one.
     #[pyo3(signature = (key, /, *, ttl=None, idle_ttl=None))]
     fn touch(
         &self,
@@ -150,6 +151,7 @@ impl TagCache {
         Ok(touched)
     }
 
+    /// Return the seconds an entry has left, infinity for ever, None if there is none.
     #[pyo3(signature = (key, /))]
     fn ttl(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
         let now = self.clock.moment(key.py())?.micros();
@@ -158,6 +160,7 @@ impl TagCache {
             .map(|deadline| deadline.map_or(f64::INFINITY, |at| seconds(at - now))))
     }
 
+    /// Drop an entry, and outlive the flights it may be computed in; whether it was there.
     #[pyo3(signature = (key, /))]
     fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         let name = Named::new(key.as_borrowed(), "key")?;
@@ -169,6 +172,7 @@ impl TagCache {
         Ok(was_there)
     }
 
+    /// Drop every entry that carries one of the tags; return how many those were.
     #[pyo3(signature = (*tags))]
     fn invalidate_by_tag(&self, tags: &Bound<'_, PyTuple>) -> PyResult<usize> {
         let py = tags.py();
@@ -179,6 +183,7 @@ impl TagCache {
         Ok(gone)
     }
 
+    /// Drop all that has expired or was invalidated; return the number of values dropped.
     fn sweep(&self, py: Python<'_>) -> PyResult<usize> {
         let now = self.clock.moment(py)?.micros();
         let mut breath = Breath::new(py);
@@ -195,6 +200,7 @@ impl TagCache {
         }
     }
 
+    /// Drop every entry, and outlive every flight.
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
         let mut values = self.lock(py).clear();
         let mut breath = Breath::new(py);
@@ -204,10 +210,12 @@ impl TagCache {
         Ok(())
     }
 
+    /// Begin a flight, to be used in `with`, before the first read of a computation.
     fn flight(this: Bound<'_, Self>) -> Flight {
         Flight::begin(this)
     }
 
+    /// Return a function of a key that is to be awaited: a look, and `on_miss` if that is vain.
     #[pyo3(signature = (on_miss, /))]
     fn reader<'py>(
         this: Bound<'py, Self>,
@@ -216,16 +224,19 @@ impl TagCache {
         Reader::function(this, on_miss)
     }
 
+    /// A number that every invalidation, deletion and `set` outside of flights raises.
     #[getter]
     fn epoch(&self, py: Python<'_>) -> u64 {
         self.lock(py).epoch()
     }
 
+    /// Return the keys: newcomers, then the others, each in the order they would leave in.
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let keys: Vec<_> = self.lock(py).keys().map(|key| key.clone_ref(py)).collect();
         PyList::new(py, keys)
     }
 
+    /// Return the keys of the entries that carry a tag, in no order.
     #[pyo3(signature = (tag, /))]
     fn keys_by_tag<'py>(&self, tag: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let (py, tag) = (tag.py(), Named::new(tag.as_borrowed(), "tag")?);
@@ -238,6 +249,7 @@ impl TagCache {
         PyList::new(py, keys)
     }
 
+    /// Return counts since the start, and what there is now.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         static STATS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let (counters, now) = {
@@ -268,6 +280,7 @@ impl TagCache {
             .call((), Some(&values))
     }
 
+    /// Check all inner structures against each other, in O(everything), for tests.
     fn validate(&self, py: Python<'_>) -> PyResult<()> {
         let hash = |text: &Text| text::hash(text.bind(py)).unwrap_or_default();
         let checked = self.lock(py).validate(hash);

@@ -67,6 +67,7 @@ impl LazyJson {
 
 #[pymethods]
 impl LazyJson {
+    /// The document as plain objects: always the same ones, made on first access.
     #[getter]
     fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(value) = self.known(py) {
@@ -83,6 +84,7 @@ impl LazyJson {
         Ok(winner)
     }
 
+    /// The document as stored, in UTF-8, validated.
     #[getter]
     fn raw<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let valid = || {
@@ -95,21 +97,25 @@ impl LazyJson {
         valid().map_err(|fault: Fault| fault.at(py, &self.place))
     }
 
+    /// `dict.keys` of an object; any other document has no such attribute.
     #[getter]
     fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.method(py, "keys")
     }
 
+    /// `dict.values` of an object; any other document has no such attribute.
     #[getter]
     fn values<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.method(py, "values")
     }
 
+    /// `dict.items` of an object; any other document has no such attribute.
     #[getter]
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.method(py, "items")
     }
 
+    /// `dict.get` of an object; any other document has no such attribute.
     #[getter]
     fn get<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.method(py, "get")

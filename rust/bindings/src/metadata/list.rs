@@ -57,6 +57,7 @@ impl MetadataList {
         parts.try_iter()
     }
 
+    /// Return the first index of a value, as of a list.
     #[pyo3(signature = (value, start=0, stop=isize::MAX, /))]
     fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: isize) -> PyResult<usize> {
         let len = self.handle.len();
@@ -70,24 +71,29 @@ impl MetadataList {
         first.ok_or_else(|| PyValueError::new_err("the value is not in the list"))
     }
 
+    /// Count how often a value occurs.
     #[pyo3(signature = (value, /))]
     fn count(&self, value: &Bound<'_, PyAny>) -> usize {
         self.handle.positions(value).len()
     }
 
+    /// Return plain objects, which are the caller's.
     fn to_list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.handle.plain(py)
     }
 
+    /// Return the list as JSON, in UTF-8, without spaces.
     fn to_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.handle.json(py)
     }
 
+    /// Return its digest, as `MetadataPool.digest` does.
     #[pyo3(signature = (algorithm="xxh3"))]
     fn digest(&self, algorithm: &str) -> PyResult<String> {
         self.handle.digest(algorithm)
     }
 
+    /// Return the value at the end of a path of keys and indexes.
     #[pyo3(signature = (*path))]
     fn get_path<'py>(&self, path: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         self.handle.at(path)

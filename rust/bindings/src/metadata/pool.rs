@@ -88,12 +88,14 @@ impl MetadataPool {
         }
     }
 
+    /// Return the key of a value, which counts once more until it is released.
     #[pyo3(signature = (metadata, /))]
     fn intern(&self, metadata: &Bound<'_, PyAny>) -> PyResult<u64> {
         let interned = self.with_tape(metadata, |tape, pool| pool.intern(tape))?;
         interned.map(|Key(key)| key).map_err(error::pool_full)
     }
 
+    /// As `intern`, of the value that a JSON text says.
     #[pyo3(signature = (text, /))]
     fn intern_json(&self, text: &Bound<'_, PyAny>) -> PyResult<u64> {
         let interned = if let Ok(bytes) = text.extract::<&[u8]>() {
@@ -111,6 +113,7 @@ impl MetadataPool {
         Ok(key)
     }
 
+    /// Return the key of a value that takes the place of the one with `key`.
     #[pyo3(signature = (key, metadata, /))]
     fn reintern(&self, key: &Bound<'_, PyAny>, metadata: &Bound<'_, PyAny>) -> PyResult<u64> {
         let old = key_of(key)?;
@@ -119,6 +122,7 @@ impl MetadataPool {
         Ok(key)
     }
 
+    /// Return a `MetadataView`, a `MetadataList` or a scalar by its key. O(1).
     #[pyo3(signature = (key, default=Fallback::Raise, /))]
     fn get<'py>(
         &self,
@@ -137,6 +141,7 @@ impl MetadataPool {
         }
     }
 
+    /// Count a key less; the last time its value goes.
     #[pyo3(signature = (key, /, *, missing="error"))]
     fn release(&self, key: &Bound<'_, PyAny>, missing: &str) -> PyResult<()> {
         // Before the pool is locked: to say what is wrong may run Python code.
@@ -148,6 +153,7 @@ impl MetadataPool {
         }
     }
 
+    /// Return a digest of a value: equal for equal values, everywhere and in every version.
     #[pyo3(signature = (metadata, algorithm="xxh3"))]
     fn digest(&self, metadata: &Bound<'_, PyAny>, algorithm: &str) -> PyResult<String> {
         match digest_of(metadata, self.rules, algorithm)? {
@@ -160,6 +166,7 @@ impl MetadataPool {
         }
     }
 
+    /// Return what the pool holds now. O(1).
     fn stats(&self) -> MetadataStats {
         self.shared.lock().stats().into()
     }

@@ -7,12 +7,19 @@ use pyo3::prelude::*;
 #[pyclass(frozen, eq, get_all, module = "meshaccel.metadata")]
 #[derive(PartialEq)]
 pub struct MetadataStats {
+    /// Distinct values that have a key.
     pub values: usize,
+    /// How often values were interned and not yet released.
     pub references: u64,
+    /// Distinct strings, floats, large integers, lists and dicts.
     pub nodes: usize,
+    /// Bytes that all of it takes, remembered JSON included.
     pub bytes: usize,
+    /// Bytes that `json.loads` would take for a copy for each reference (an estimate).
     pub plain_bytes: u64,
+    /// How often a value was interned that was there already.
     pub hits: u64,
+    /// How often one was interned that was not.
     pub misses: u64,
 }
 

@@ -58,6 +58,7 @@ impl MetadataView {
         self.handle.parts(py)?.try_iter()
     }
 
+    /// Return the value of a key, or a default.
     #[pyo3(signature = (key, default=None, /))]
     fn get<'py>(
         &self,
@@ -67,31 +68,38 @@ impl MetadataView {
         Ok(self.handle.field(key.py(), key)?.or(default))
     }
 
+    /// The keys, as those of a dict.
     fn keys<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         collection_view(slf, "KeysView")
     }
 
+    /// The values, as those of a dict; lists and dicts are views.
     fn values<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         collection_view(slf, "ValuesView")
     }
 
+    /// The pairs of keys and values, as those of a dict.
     fn items<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         collection_view(slf, "ItemsView")
     }
 
+    /// Return plain objects, which are the caller's.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.handle.plain(py)
     }
 
+    /// Return the dict as JSON, in UTF-8, without spaces.
     fn to_json<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         self.handle.json(py)
     }
 
+    /// Return its digest, as `MetadataPool.digest` does.
     #[pyo3(signature = (algorithm="xxh3"))]
     fn digest(&self, algorithm: &str) -> PyResult<String> {
         self.handle.digest(algorithm)
     }
 
+    /// Return the value at the end of a path of keys and indexes.
     #[pyo3(signature = (*path))]
     fn get_path<'py>(&self, path: &Bound<'py, PyTuple>) -> PyResult<Bound<'py, PyAny>> {
         self.handle.at(path)
