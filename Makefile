@@ -16,7 +16,7 @@ unexport CONDA_PREFIX
 RUST_SOURCES := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help serve build test lint pytest bench bench-check bench-extra gates format clean toolchain
+.PHONY: help serve build test lint pytest soak bench bench-check bench-extra gates format clean toolchain
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -42,9 +42,18 @@ lint: $(VENV)/.built-test ## Formatting, lints, types, stubs, import layers
 # A file's tests stay in one process: they share servers, and wheels that are built once. Real agents
 # give up on calls that take long, so theirs have the machine to themselves.
 AGENTS := tests/integration tests/test_readme.py::test_five_minutes
+MACHINES := $(shell grep -rl --include='test_*.py' run_state_machine_as_test tests)
 pytest: $(VENV)/.built-test
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/integration --deselect tests/test_readme.py::test_five_minutes
 	$(BIN)/pytest $(AGENTS)
+
+# Examples that no test run has tried before, and the random networks in large.
+soak: $(VENV)/.built-test ## Load a registry for MESHACCEL_SOAK_S seconds (600), with faults, and search for new failures
+	$(BIN)/python -m tests.soak
+	MESHACCEL_SOAK_S=60 MESHACCEL_DISCOVERY_SEEDS=300 MESHACCEL_COMMIT_UPDATES=20000 $(BIN)/pytest \
+		tests/discovery/test_model.py tests/discovery/test_commit_order.py tests/integration/test_three_processes.py
+	$(BIN)/pytest -n 2 --hypothesis-profile=searching -m hypothesis
+	$(BIN)/pytest -n 2 --hypothesis-profile=searching $(MACHINES)
 
 bench: $(VENV)/.built-test ## Measure beside the brief's code; bench-results/latest.json (ARGS="--only pool")
 	$(BIN)/python -m benches.suite $(ARGS)

@@ -5,6 +5,7 @@ as a sequence or a clock does, loses those that are committed after later ones w
 does is part of the tests: it shows that they could fail.
 """
 
+import os
 import random
 import sqlite3
 import threading
@@ -26,7 +27,7 @@ from meshaccel.registry import registration
 from meshaccel.registry.records import Records
 
 WRITERS = 8
-UPDATES = 3000
+UPDATES = int(os.environ.get("MESHACCEL_COMMIT_UPDATES", "3000"))
 SLOW = 0.03
 """Of the transactions, those that are open for a while before their commit."""
 OPEN_S = (0.02, 0.1)
