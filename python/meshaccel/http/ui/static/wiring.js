@@ -44,8 +44,8 @@ export function wiringView(app) {
     const hint = "Drag to move, Ctrl and wheel or two fingers to zoom.";
     const loose = app.mesh.agents.length - wiring.nodes.reduce((sum, one) => sum + one.agents.size, 0);
     const parts = [
-      wiring.left && `Drawn are the ${MOST_NODES} with the most wires; ${count(wiring.left, "other")} not.`,
-      !wiring.left && loose > 0 && `${count(loose, "agent")} without wires not drawn.`,
+      wiring.left && `Drawn are the ${MOST_NODES} with the most wires; ${count(wiring.left, "other is", "others are")} not.`,
+      !wiring.left && loose > 0 && `${count(loose, "agent without wires is", "agents without wires are")} not drawn.`,
       hint,
     ];
     return parts.filter(Boolean).join(" ");
