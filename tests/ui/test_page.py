@@ -194,6 +194,9 @@ def test_a_large_fleet_is_shown_in_parts(server: Service, visit: Open) -> None:
     expect(agents.locator("tbody tr")).to_have_count(1)
     page.view("wiring")
     expect(page.page.locator(".graph .node")).to_have_count(300)
+    page.page.get_by_role("searchbox").fill("s200")
+    expect(page.page.locator(".node[aria-pressed=true]")).to_have_text("s200s200")
+    expect(page.page.locator(".about")).to_contain_text("s199")
     # The end of the chain needs what nobody has, which is a node, too.
     expect(page.page.locator(".tools .note")).to_contain_text("51 others are not")
 
