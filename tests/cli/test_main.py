@@ -10,7 +10,7 @@ from tests.cli.conftest import Run
 import meshaccel
 from meshaccel.cli import main
 
-COMMANDS = ("serve", "list", "show", "events", "watch", "import")
+COMMANDS = ("serve", "list", "show", "events", "watch", "stats", "import")
 
 
 def test_version(run: Run) -> None:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "show": ("show", "Show one agent and how it is wired."),
     "events": ("events", "Show what happened in the mesh."),
     "watch": ("watch", "Show agents come, change and go, live."),
+    "stats": ("figures", "Show what a registry does, and what it saves."),
     "import": ("importing", "Load agents from JSON Lines files."),
 }
 

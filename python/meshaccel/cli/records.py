@@ -122,3 +122,58 @@ class Imported(Struct, kw_only=True):
     """What became of a record."""
 
     outcome: str
+
+
+class AgentFigures(Struct, frozen=True, kw_only=True):
+    """How many agents there are."""
+
+    healthy: int = 0
+    total: int = 0
+
+
+class Brief(Struct, frozen=True, kw_only=True):
+    """The few numbers that matter most; None where nothing has happened yet."""
+
+    queries_per_operation: float | None = None
+    metadata_saved_percent: float | None = None
+    cache_hit_ratio: float | None = None
+    calls_avoided_percent: float | None = None
+    bytes_avoided: int | None = None
+    recovery_rate: float | None = None
+    acquire_ms_p50: float | None = None
+    acquire_ms_p99: float | None = None
+
+
+class RequestFigures(Struct, frozen=True, kw_only=True):
+    """The requests of one route."""
+
+    route: str
+    method: str
+    count: int
+    errors: int = 0
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class FeedFigures(Struct, frozen=True, kw_only=True):
+    """The readers of the change feed."""
+
+    readers: int = 0
+
+
+class Figures(Struct, frozen=True, kw_only=True):
+    """A registry in figures, as far as they are shown."""
+
+    version: str
+    uptime_s: float
+    started_at: str = ""
+    revision: int | None = None
+    capabilities: int | None = None
+    agents: AgentFigures = AgentFigures()
+    brief: Brief = Brief()
+    feed: FeedFigures = FeedFigures()
+    requests: list[RequestFigures] = []
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return the number of requests by method and route."""
+        return {(route.method, route.route): route.count for route in self.requests}

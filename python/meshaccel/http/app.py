@@ -27,6 +27,7 @@ from meshaccel.http.asgi import (
     Send,
 )
 from meshaccel.http.changes import ChangesPages
+from meshaccel.http.exposition import MetricsPage
 from meshaccel.http.metrics import CLIENT_LEFT, RequestTally
 from meshaccel.http.stats import StatsPage
 from meshaccel.http.ui.files import PageFiles
@@ -74,6 +75,7 @@ class App:
         self._started = self._clock.monotonic()
         self._requests = RequestTally()
         stats = StatsPage(registry, self._requests, self._clock)
+        metrics = MetricsPage(registry, self._requests)
         self._changes = changes = ChangesPages(registry.feed)
         page = PageFiles(self._clock)
         # By method, first segment of the path, and number of segments.
@@ -91,6 +93,7 @@ class App:
             ("GET", "schemas", 1): self._get_schemas,
             ("GET", "schemas", 2): self._get_schema,
             ("GET", "stats", 1): stats.get_stats,
+            ("GET", "metrics", 1): metrics.get_metrics,
             ("GET", "health", 1): self._get_health,
             ("HEAD", "health", 1): self._get_health,
             ("GET", "ui", 1): page.redirect,
@@ -129,8 +132,7 @@ class App:
             )
 
     def _count(self, request: Request, status: int, begun: float) -> None:
-        seconds = time.perf_counter() - begun
-        self._requests.count(request.method, request.segments, status, seconds)
+        self._requests.count(request.method, request.segments, status, time.perf_counter() - begun)
 
     async def _respond(self, request: Request) -> Answer:
         segments = request.segments
@@ -249,6 +251,7 @@ class App:
                 "/events",
                 "/schemas",
                 "/stats",
+                "/metrics",
                 "/ui/",
             ],
         }

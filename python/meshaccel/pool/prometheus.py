@@ -1,19 +1,14 @@
 """The figures of a pool for Prometheus; needs the package ``prometheus_client``."""
 
 from collections.abc import Iterator
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from meshaccel.families import counter, gauge, histogram
 from meshaccel.pool.stats import PoolStats
-from meshaccel.timings import BOUNDS_S, Histogram
+from meshaccel.timings import Histogram
 
 if TYPE_CHECKING:
     from meshaccel.pool.pool import ConnectionPool
@@ -45,37 +40,28 @@ class PoolCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics, with durations in seconds."""
-        stats = self._pool.stats()
-        docs = _documentation()
-        for name in PoolStats.__slots__:
-            value = getattr(stats, name)
-            if isinstance(value, Histogram):
-                yield self._histogram(name, value)
-            elif name in _GAUGES:
-                gauge = GaugeMetricFamily(f"{self._prefix}_{name}", docs[name], labels=["pool"])
-                gauge.add_metric([self._name], value)
-                yield gauge
-            else:
-                total = CounterMetricFamily(f"{self._prefix}_{name}", docs[name], labels=["pool"])
-                total.add_metric([self._name], value)
-                yield total
+        return pool_metrics(self._pool.stats(), self._name, self._prefix)
 
     def describe(self) -> Iterator[Metric]:
         """Yield nothing: the pool may not be open yet when this is registered."""
         return iter(())
 
-    def _histogram(self, name: str, value: Histogram) -> Metric:
-        family = HistogramMetricFamily(
-            f"{self._prefix}_{name}_seconds", _TIMES[name], labels=["pool"]
-        )
-        bounds = [*(str(bound) for bound in BOUNDS_S), "+Inf"]
-        buckets = list(zip(bounds, accumulate(value.counts), strict=True))
-        family.add_metric([self._name], buckets, value.total)
-        return family
+
+def pool_metrics(stats: PoolStats, pool: str, prefix: str = "meshaccel_pool") -> Iterator[Metric]:
+    """Yield the metrics of one pool, as ``PoolCollector`` does."""
+    docs = _documentation()
+    for name in PoolStats.__slots__:
+        value = getattr(stats, name)
+        if isinstance(value, Histogram):
+            full = f"{prefix}_{name}_seconds"
+            yield histogram(full, _TIMES[name], ["pool"], {(pool,): value})
+        else:
+            made = gauge if name in _GAUGES else counter
+            yield made(f"{prefix}_{name}", docs.get(name, name), ["pool"], [([pool], value)])
 
 
 def _documentation() -> dict[str, str]:
-    """Return what the docstring of ``PoolStats`` says of each attribute."""
+    """Return what the docstring of ``PoolStats`` says of each attribute, if it is there."""
     lines = (PoolStats.__doc__ or "").partition("Attributes:")[2].splitlines()
     pairs = (line.strip().partition(": ") for line in lines)
     return {name: text for name, _, text in pairs if text}

@@ -1,6 +1,5 @@
 """What a registry was asked, and the statements that it took."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Literal, get_args
 
@@ -37,20 +36,20 @@ class Served:
     """Counts calls, and says what the statements from here on are for."""
 
     def __init__(self) -> None:
-        self.calls: Counter[str] = Counter()
+        self._calls = dict.fromkeys(get_args(Operation), 0)
 
     def begin(self, kind: Operation) -> None:
         """Count a call, which this task goes on with."""
-        self.calls[kind] += 1
+        self._calls[kind] += 1
         operation.set(kind)
 
     def at_once(self, kind: Operation) -> None:
         """Count a call that needed no statement."""
-        self.calls[kind] += 1
+        self._calls[kind] += 1
 
     def counts(self, statements: Mapping[str, int]) -> dict[str, OperationCounts]:
         """Return all that may be asked, beside the statements by operation."""
         return {
-            kind: OperationCounts(self.calls.get(kind, 0), statements.get(kind, 0))
+            kind: OperationCounts(self._calls.get(kind, 0), statements.get(kind, 0))
             for kind in (*get_args(Operation), BACKGROUND)
         }

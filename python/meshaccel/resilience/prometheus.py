@@ -1,11 +1,12 @@
 """The figures of a middleware for Prometheus; needs the package ``prometheus_client``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from meshaccel.families import counter, gauge
 from meshaccel.resilience.middleware import ErrorHandlingMiddleware
 from meshaccel.resilience.stats import Counters, OperationStats
 
@@ -39,41 +40,34 @@ class MiddlewareCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
-        stats = self._middleware.stats()
-        docs = _documentation()
-        for field in fields(Counters):
-            total = CounterMetricFamily(
-                f"{self._prefix}_{field.name}",
-                docs.get(field.name, field.name),
-                labels=["operation"],
-            )
-            for name, figures in stats.items():
-                total.add_metric([name], getattr(figures, field.name))
-            yield total
-        for gauge_name, doc in _GAUGES.items():
-            gauge = GaugeMetricFamily(f"{self._prefix}_{gauge_name}", doc, labels=["operation"])
-            for name, figures in stats.items():
-                value = getattr(figures, gauge_name)
-                if value is not None:
-                    gauge.add_metric([name], value)
-            yield gauge
-        yield self._breakers(stats)
+        return operation_metrics(self._middleware.stats(), self._prefix)
 
     def describe(self) -> Iterator[Metric]:
         """Yield nothing: which operations there are shows as they are called."""
         return iter(())
 
-    def _breakers(self, stats: dict[str, OperationStats]) -> Metric:
-        family = GaugeMetricFamily(
-            f"{self._prefix}_breaker_state",
-            "1 for the state the circuit breaker has",
-            labels=["operation", "state"],
-        )
-        for name, figures in stats.items():
-            if figures.breaker is not None:
-                for state in _STATES:
-                    family.add_metric([name, state], float(figures.breaker == state))
-        return family
+
+def operation_metrics(
+    stats: Mapping[str, OperationStats], prefix: str = "meshaccel_resilience"
+) -> Iterator[Metric]:
+    """Yield the metrics of operations, as ``MiddlewareCollector`` does."""
+    docs = _documentation()
+    names = {field.name: docs.get(field.name, field.name) for field in fields(Counters)}
+    for made, documented in ((counter, names), (gauge, _GAUGES)):
+        for name, about in documented.items():
+            samples = [([kind], getattr(figures, name)) for kind, figures in stats.items()]
+            yield made(f"{prefix}_{name}", about, ["operation"], samples)
+    yield gauge(
+        f"{prefix}_breaker_state",
+        "1 for the state the circuit breaker has",
+        ["operation", "state"],
+        [
+            ([kind, state], float(figures.breaker == state))
+            for kind, figures in stats.items()
+            if figures.breaker is not None
+            for state in _STATES
+        ],
+    )
 
 
 def _documentation() -> dict[str, str]:
