@@ -61,7 +61,7 @@ export function wiringView(app) {
       const path = svg(
         "path",
         {
-          class: edge.to.startsWith("u ") ? "edge unmet" : "edge",
+          class: edge.served ? "edge" : "edge unmet",
           d: curve(at(edge.from), (bends.get(edgeKey(...ends(edge))) ?? []).map(drawnAt), at(edge.to)),
         },
         svg("title", {}, safe(label, 300)),
