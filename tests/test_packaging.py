@@ -17,6 +17,8 @@ PROGRAM = (
     "import meshaccel; from meshaccel import RowGrouper, Shape;"
     "assert RowGrouper(Shape('t', key=('a',), columns=('a',))).group([(1,)]) == [{'a': 1}];"
     "import meshaccel.db.migrations; assert meshaccel.db.migrations.available();"
+    "from meshaccel.http.ui.files import page_files;"
+    "assert {'index.html', 'main.js', 'base.css'} <= set(page_files());"
     "print(meshaccel.__version__)"
 )
 

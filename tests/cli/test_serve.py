@@ -62,6 +62,7 @@ def test_it_serves_and_ends_in_good_order(process: Registry, number: signal.Sign
     logged = records(process)
     assert logged[0]["message"] == "serving"
     assert logged[0]["url"] == process.url
+    assert logged[0]["page"] == f"{process.url}/ui/"
     assert logged[-1]["message"] == "stopped"
     assert {"uvicorn.error", "meshaccel.registry.service"} <= {log["logger"] for log in logged}
     process.start()

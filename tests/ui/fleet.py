@@ -12,7 +12,6 @@ class Service(NamedTuple):
     offers: tuple[str, ...]
     needs: tuple[str, ...] = ()
     replicas: int = 1
-    about: str = ""
 
 
 FLEET = (
@@ -43,15 +42,11 @@ FLEET = (
 
 def declarations(fleet: tuple[Service, ...] = FLEET) -> list[Json]:
     """Return what each agent registers with."""
-    return [
-        _declaration(service, replica, port)
-        for port, (service, replica) in enumerate(
-            ((service, replica) for service in fleet for replica in range(service.replicas)), 9000
-        )
-    ]
+    agents = [service for service in fleet for _ in range(service.replicas)]
+    return [_declaration(service, port) for port, service in enumerate(agents, 9000)]
 
 
-def _declaration(service: Service, replica: int, port: int) -> Json:
+def _declaration(service: Service, port: int) -> Json:
     tools: list[Json] = [
         {
             "function_name": name,

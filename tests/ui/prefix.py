@@ -18,7 +18,7 @@ def behind_prefix(service: Service, prefix: str) -> Iterator[str]:
         raw_path: bytes = scope["raw_path"]
         inside = raw_path.startswith(f"{prefix}/".encode())
         asked = raw_path.removeprefix(prefix.encode()) if inside else b"/outside"
-        await service(scope | {"raw_path": asked, "path": asked.decode()}, receive, send)
+        await service({**scope, "raw_path": asked, "path": asked.decode()}, receive, send)
 
     listener = listen("127.0.0.1", 0)
     server = Server(config(proxy))

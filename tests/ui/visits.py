@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, expect
 
 TIMEOUT_MS = 20_000
 """For whatever is waited for; a busy machine takes its time."""
@@ -22,12 +22,15 @@ class Visit:
         page.on("console", lambda said: self._note(said.type, said.text))
         page.on("pageerror", lambda error: self._note("error", str(error)))
         page.on("request", lambda asked: self._note_foreign(asked.url))
-        # Nobody answers a dialog that is listened for: the test would hang, not fail.
-        page.on("dialog", lambda dialog: (self._note("error", "dialog"), dialog.dismiss()))
+        page.on("dialog", self._refuse)
 
     def _note(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
             self.complaints.append(text)
+
+    def _refuse(self, dialog: Dialog) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _note_foreign(self, url: str) -> None:
         if not url.startswith((f"{self.url}/", "data:")):

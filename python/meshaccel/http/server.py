@@ -95,7 +95,8 @@ async def serve(settings: ServerSettings) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop, number)
         listener = listen(settings.host, settings.port)
-        log.info("serving", extra={"url": _url(listener), "database": settings.database})
+        url = _url(listener)
+        log.info("serving", extra={"url": url, "page": f"{url}/ui/", "database": settings.database})
         await server.serve([listener])
     log.info("stopped")
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 
 const SILENCE_MS = 90_000; // the stream says every 30 s that nothing happened
-const LONGEST_WAIT_MS = 8000;
+const LONGEST_WAIT_MS = 4000;
 const GATHER_MS = 200;
 const RETRY_MS = 5000;
 

@@ -31,7 +31,7 @@ export function overviewView(app) {
       tile("Agents", agents.length, "#/agents", ailing ? `${ailing} unhealthy` : "all healthy", ailing),
       tile("Capabilities", capabilities.length, "#/capabilities", "offered or needed"),
       tile("Wires", wires.length, "#/wiring", `${needs - missing.length} of ${needs} needs served`),
-      tile("Unmet needs", missing.length, "#/capabilities", missing.length ? "nobody serves them" : "none", missing.length),
+      tile("Unmet needs", missing.length, "#/capabilities", missing.length ? "not served now" : "none", missing.length),
     );
     unmet.update();
     changes.update();

@@ -30,7 +30,7 @@ export class Pager {
     const shown = this.#items.slice(start, start + this.size);
     show(this.parent, shown.length ? shown.map(this.row) : this.empty());
     const total = count(this.#items.length, this.one, this.more);
-    const range = last ? `${start + 1}–${start + shown.length} of ${total}` : total;
+    const range = last ? `${start + 1} to ${start + shown.length} of ${total}` : total;
     show(
       this.controls,
       el("span", { role: "status" }, range),

@@ -41,6 +41,12 @@ export class PanZoom {
     this.#set(this.#whole);
   }
 
+  /** Bring a point of the drawing to the middle. */
+  centre({ x, y }) {
+    const { width, height } = this.#box;
+    this.#set({ x: x - width / 2, y: y - height / 2, width, height });
+  }
+
   /** Zoom by a factor, around a point of the drawing or the middle. */
   zoom(factor, at = this.#middle()) {
     const width = Math.min(Math.max(this.#box.width * factor, 80), this.#whole.width * 2);

@@ -20,7 +20,9 @@ export const health = (agent) => badge(agent.status, agent.healthy ? "ok" : "bad
 
 /** Return a row of a table that is a card on a narrow screen, from pairs of a header and content. */
 export function row(...cells) {
-  const made = cells.map(([header, ...content]) => el("td", { "data-header": header }, ...content));
+  const made = cells.map(([header, ...content]) =>
+    el("td", { "data-header": header }, el("div", {}, ...content)),
+  );
   return el("tr", {}, ...made);
 }
 

@@ -19,14 +19,16 @@ export function wiringOf(mesh) {
   const connect = (from, to, need) => {
     const id = JSON.stringify([from.id, to.id]);
     if (!edges.has(id)) {
-      edges.set(id, { from: from.id, to: to.id, capabilities: new Set() });
+      edges.set(id, { from: from.id, to: to.id, capabilities: new Set(), served: true });
       from.wires += 1;
       to.wires += 1;
     }
     edges.get(id).capabilities.add(need.wanted);
+    if (!need.served) edges.get(id).served = false;
   };
   for (const { from, to, need } of mesh.wires) connect(service(from), service(to), need);
-  for (const { agent, need } of mesh.unmet) {
+  // One whose provider is unhealthy is wired all the same.
+  for (const { agent, need } of mesh.unmet.filter(({ need }) => !mesh.byId.has(need.provider))) {
     connect(service(agent), node(`u ${need.wanted}`, need.wanted, "unmet"), need);
   }
   // Replicas that nobody is wired to are part of their service all the same.

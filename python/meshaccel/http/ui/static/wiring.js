@@ -3,7 +3,7 @@
 import { el, show, svg } from "./dom.js";
 import { edgeKey, layered } from "./layout.js";
 import { PanZoom } from "./panzoom.js";
-import { agentLink, badge, someAgents, searchAddress } from "./parts.js";
+import { agentLink, badge, search, searchAddress, someAgents } from "./parts.js";
 import { MOST_NODES, wiringOf } from "./services.js";
 import { count, foreign, safe } from "./text.js";
 
@@ -11,6 +11,7 @@ const CELL = { width: 230, height: 54 };
 const NODE = { width: 160, height: 34 };
 const MARGIN = 24;
 const LETTERS = 20;
+const MANY_EDGES = 150; // from which on they are drawn faintly
 
 export function wiringView(app) {
   const drawing = svg("svg", {
@@ -25,14 +26,16 @@ export function wiringView(app) {
   let wiring = { nodes: [], edges: [], left: 0 };
   let drawn = "";
   let selected = null;
+  let places = new Map();
 
   function update() {
     wiring = wiringOf(app.mesh);
     show(note, remarks());
     drawing.toggleAttribute("hidden", !wiring.nodes.length);
     const shape = JSON.stringify([wiring.nodes.map((one) => one.id), wiring.edges.map(ends)]);
-    const { places, bends } = layered(wiring.nodes.map((one) => one.id), wiring.edges.map(ends));
-    draw(places, bends);
+    const laid = layered(wiring.nodes.map((one) => one.id), wiring.edges.map(ends));
+    places = laid.places;
+    draw(laid.bends);
     // What is only shown differently leaves the eye where it is.
     if (shape !== drawn) view.fit(extent(places));
     drawn = shape;
@@ -44,22 +47,21 @@ export function wiringView(app) {
     const hint = "Drag to move, Ctrl and wheel or two fingers to zoom.";
     const loose = app.mesh.agents.length - wiring.nodes.reduce((sum, one) => sum + one.agents.size, 0);
     const parts = [
-      wiring.left && `Drawn are the ${MOST_NODES} with the most wires; ${count(wiring.left, "other")} not.`,
-      !wiring.left && loose > 0 && `${count(loose, "agent")} without wires not drawn.`,
+      wiring.left && `Drawn are the ${MOST_NODES} with the most wires; ${count(wiring.left, "other is", "others are")} not.`,
+      !wiring.left && loose > 0 && `${count(loose, "agent without wires is", "agents without wires are")} not drawn.`,
       hint,
     ];
     return parts.filter(Boolean).join(" ");
   }
 
-  function draw(places, bends) {
-    const drawnAt = ({ x, y }) => ({ x: x * CELL.width, y: y * CELL.height });
-    const at = (id) => drawnAt(places.get(id));
+  function draw(bends) {
+    drawing.classList.toggle("dense", wiring.edges.length > MANY_EDGES);
     const edges = wiring.edges.map((edge) => {
       const label = `${name(edge.from)} needs ${[...edge.capabilities].join(", ")} of ${name(edge.to)}`;
       const path = svg(
         "path",
         {
-          class: edge.to.startsWith("u ") ? "edge unmet" : "edge",
+          class: edge.served ? "edge" : "edge unmet",
           d: curve(at(edge.from), (bends.get(edgeKey(...ends(edge))) ?? []).map(drawnAt), at(edge.to)),
         },
         svg("title", {}, safe(label, 300)),
@@ -71,6 +73,7 @@ export function wiringView(app) {
     show(drawing, ...edges, ...wiring.nodes.map((one) => box(one, at(one.id))));
   }
 
+  const at = (id) => drawnAt(places.get(id));
   const name = (id) => safe(wiring.nodes.find((one) => one.id === id)?.name, 40);
 
   function box(one, { x, y }) {
@@ -119,6 +122,14 @@ export function wiringView(app) {
     show(about, describe(id));
   }
 
+  /** Choose the first node of which a text is a part of the name. */
+  function find(text) {
+    const found = wiring.nodes.filter((one) => text && one.name.toLowerCase().includes(text));
+    const best = found.find((one) => one.name.toLowerCase() === text) ?? found[0];
+    select(best?.id ?? null);
+    if (best) view.centre({ x: at(best.id).x + NODE.width / 2, y: at(best.id).y + NODE.height / 2 });
+  }
+
   function describe(id) {
     const one = wiring.nodes.find((node) => node.id === id);
     if (!one) return el("p", { class: "note" }, "Choose a node to see its wires.");
@@ -151,6 +162,7 @@ export function wiringView(app) {
   const controls = el(
     "div",
     { class: "tools" },
+    search("Find in the graph", find),
     button("Zoom in", "+", () => view.zoom(1 / 1.4)),
     button("Zoom out", "−", () => view.zoom(1.4)),
     button("Show all", "Show all", () => view.reset()),
@@ -160,6 +172,7 @@ export function wiringView(app) {
   return { node, update };
 }
 
+const drawnAt = ({ x, y }) => ({ x: x * CELL.width, y: y * CELL.height });
 const ends = (edge) => [edge.from, edge.to];
 
 /** Return the path from the right side of one node past others to the left side of another. */
