@@ -3,6 +3,7 @@
 import os
 import sqlite3
 
+from meshaccel.db.private import make_private
 from meshaccel.errors import DatabaseError, DatabaseInUseError
 
 
@@ -17,9 +18,9 @@ def claim(path: str) -> sqlite3.Connection:
         DatabaseError: the file beside it is not writable.
         sqlite3.Error: the file beside it cannot be made.
     """
-    claimed = sqlite3.connect(
-        f"{os.path.realpath(path)}-owner", timeout=0, isolation_level=None, check_same_thread=False
-    )
+    beside = f"{os.path.realpath(path)}-owner"
+    make_private(beside)
+    claimed = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
     try:
         # No journal beside it: what is written below is only tried, and never committed.
         claimed.execute("PRAGMA journal_mode = MEMORY")
@@ -34,8 +35,6 @@ def claim(path: str) -> sqlite3.Connection:
                 " of its own"
             ) from error
         if error.sqlite_errorcode == sqlite3.SQLITE_READONLY:
-            raise DatabaseError(
-                f"cannot claim {path}: {os.path.realpath(path)}-owner is not writable"
-            ) from error
+            raise DatabaseError(f"cannot claim {path}: {beside} is not writable") from error
         raise
     return claimed

@@ -11,6 +11,7 @@ from meshaccel.db import feed
 from meshaccel.db.carrier import Carrier, read_history
 from meshaccel.db.claim import claim
 from meshaccel.db.migrations import migrate, refuse_foreign
+from meshaccel.db.private import make_private
 from meshaccel.db.recovery import READ, WRITE, database_errors
 from meshaccel.errors import (
     ConnectionPoolExhausted,
@@ -65,6 +66,7 @@ class Database:
             try:
                 if path != MEMORY:
                     # Before anything is written: the file may be another program's.
+                    make_private(path)
                     await asyncio.to_thread(_refuse_foreign_file, path)
                     opened.callback(claim(path).close)
                 pool = ConnectionPool(
