@@ -77,7 +77,7 @@ class Carrier:
             return cls(Mark(uuid.uuid4().hex, history(), 0), None)
         beside = Path(f"{os.path.realpath(path)}-feed")
         try:
-            beside.touch()
+            beside.touch(0o600)
             # Written in place, with nothing between us and the system: a crash loses nothing.
             file = beside.open("r+b", buffering=0)
         except OSError as error:

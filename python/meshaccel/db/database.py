@@ -13,6 +13,7 @@ from meshaccel.db.carrier import Carrier, read_history
 from meshaccel.db.counting import CountedConnection, counted, operation
 from meshaccel.db.glance import Glance
 from meshaccel.db.migrations import migrate, refuse_foreign
+from meshaccel.db.private import make_private
 from meshaccel.db.recovery import READ, WRITE, database_errors
 from meshaccel.errors import (
     ConnectionPoolExhausted,
@@ -78,6 +79,7 @@ class Database:
             try:
                 if path != MEMORY:
                     # Before anything is written: the file may be another program's.
+                    make_private(path)
                     await asyncio.to_thread(_refuse_foreign_file, path)
                 pool = ConnectionPool(
                     path,
