@@ -113,10 +113,12 @@ class Heartbeats:
     async def answer(self, agent_id: str) -> Answer:
         """Tell an agent its wiring, and note that it was told.
 
+        What others committed before the agent asked has been taken in: with the commit of its
+        registration, or by ``answer_again``.
+
         Raises:
             UnknownAgentError: it is not registered (any more).
         """
-        await self._follower.catch_up()
         wiring = await self._derived.wiring(agent_id)
         session = self._sessions.get(agent_id)
         if session is None:
@@ -166,7 +168,6 @@ class Heartbeats:
             session.teller, session.stored_digest, session.told_digest = me, None, None
 
         await self._commits.note(begin, begun)
-        await self._follower.catch_up()
 
     def _known_signal(self, agent_id: str) -> Signal | None:
         """Note a sign of life; tell what it signals as far as memory knows."""
