@@ -93,6 +93,7 @@ class Feed:
             InvalidRequestError: the selector is malformed.
             DatabaseError: the database cannot serve it now.
         """
+        await self._catch_up()
         digest = await self._read(lambda conn: self._answers.digest(conn, request))
         self._database.carrier.told(digest.revision)
         return digest
