@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from meshaccel.db.carrier import Carrier, History
-from meshaccel.errors import DatabaseError
+from meshaccel.errors import DatabaseError, DatabaseReplacedError
 
 
 def told(path: Path, *revisions: int, has: int = 0, epoch: str = "e") -> str:
@@ -80,6 +81,44 @@ def test_a_database_without_a_file() -> None:
             carrier.told(7)
             epochs.add(carrier.epoch)
     assert len(epochs) == 2
+
+
+def test_several_processes(path: Path) -> None:
+    """Who was told less, later, takes nothing back; and all tell one history."""
+    with Carrier.open(str(path), lambda: History("e", 0)) as one:
+        with Carrier.open(str(path), lambda: History("e", 0)) as other:
+            assert other.epoch == one.epoch
+            one.told(9)
+            other.told(5)
+            other.told(6)
+        assert told(path, has=9) == one.epoch
+        assert told(path, has=8) != one.epoch
+        # That one began another history; this one says nothing more of the former.
+        with pytest.raises(DatabaseReplacedError, match="restart"):
+            one.told(10)
+
+
+def test_one_that_opens_while_another_tells(path: Path) -> None:
+    """What is committed and told meanwhile must not look like a database that is behind."""
+    committed = 0
+    done = threading.Event()
+    with Carrier.open(str(path), lambda: History("e", 0)) as running:
+
+        def tell() -> None:
+            nonlocal committed
+            while not done.is_set():
+                committed += 1
+                running.told(committed)
+
+        telling = threading.Thread(target=tell)
+        telling.start()
+        try:
+            for _ in range(200):
+                with Carrier.open(str(path), lambda: History("e", committed)) as opened:
+                    assert opened.epoch == running.epoch
+        finally:
+            done.set()
+            telling.join()
 
 
 def test_a_folder_in_its_place(path: Path) -> None:

@@ -26,7 +26,7 @@ def test_files_are_their_owner_s(tmp_path: Path) -> None:
         modes = asyncio.run(use(tmp_path / "r.db"))
     finally:
         os.umask(before)
-    assert {"r.db", "r.db-wal", "r.db-shm", "r.db-owner", "r.db-feed"} <= modes.keys()
+    assert {"r.db", "r.db-wal", "r.db-shm", "r.db-feed"} <= modes.keys()
     assert set(modes.values()) == {0o600}
 
 

@@ -212,6 +212,7 @@ def test_silence_is_what_nobody_heard(tmp_path: Path) -> None:
                 assert await here.heartbeat("p") is Signal.UNCHANGED
                 await here._liveness.flush()
                 assert await there._liveness.expire() == 0
+            assert (there.last_seen_us("p") or 0) >= clock.now_us() - 15_000_000
             clock.seconds += 21
             expired = [await each._liveness.expire() for each in (here, there)]
             assert sum(expired) == 1

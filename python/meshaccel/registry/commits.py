@@ -79,7 +79,8 @@ class Commits:
         self._follower.check()
         last, count = await self._database.write(logged)
         committed()
-        self._follower.note_own(last, count)
+        if not self._follower.note_own(last, count):
+            await self._follower.catch_up()
 
     def forget(self) -> None:
         """Drop all that was derived: what memory held for a while was not committed."""
@@ -114,5 +115,6 @@ class Commits:
         self._derived.invalidate(named)
         if named:
             self._news()
-        self._follower.note_own(last, len(named))
+        if not self._follower.note_own(last, len(named)):
+            await self._follower.catch_up()
         return result

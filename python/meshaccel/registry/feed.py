@@ -123,6 +123,7 @@ class Feed:
             DatabaseError: the database cannot serve it now.
         """
         self._served.begin("changes")
+        await self._catch_up()
         digest = await self._read(lambda conn: self._answers.digest(conn, request))
         self._database.carrier.told(digest.revision)
         return digest

@@ -100,16 +100,19 @@ class Follower:
             await self._database.read(touched.last_seq)
             self.look()
 
-    def note_own(self, last: int, count: int) -> None:
+    def note_own(self, last: int, count: int) -> bool:
         """Note changes made here, after their effects: ``count`` of them up to number ``last``.
 
         With a count of 0: a transaction that changed nothing saw all changes up to ``last``.
+        Returns whether memory has all of them; if not, ``catch_up`` is needed.
         """
         if last < self._foreign:
             # What was taken in may be about the same agents: the next look takes it in again.
             self._seq = min(self._seq, last)
-        elif last - count == self._seq:
+            return False
+        if last - count == self._seq:
             self._seq = last
+        return last <= self._seq
 
     def check(self) -> None:
         """Refuse to go on with a database that is not there any more.

@@ -95,7 +95,7 @@ class Heartbeats:
     async def answer_again(self, body_digest: bytes) -> Answer | None:
         """Answer a request that is the very one behind an agent's present record, if it is.
 
-        Touches no database if the agent's wiring is what it was last told.
+        Reads one number if the agent's wiring is what it was last told.
         """
         if self._sessions.by_body(body_digest) is None:
             return None
@@ -113,10 +113,12 @@ class Heartbeats:
     async def answer(self, agent_id: str) -> Answer:
         """Tell an agent its wiring, and note that it was told.
 
+        What others committed before the agent asked has been taken in: with the commit of its
+        registration, or by ``answer_again``.
+
         Raises:
             UnknownAgentError: it is not registered (any more).
         """
-        await self._follower.catch_up()
         wiring = await self._derived.wiring(agent_id)
         session = self._sessions.get(agent_id)
         if session is None:
@@ -163,11 +165,7 @@ class Heartbeats:
             leases.begin_telling(conn, agent_id, me)
             return [Touch(agent_id, (FLEET, told_tag(agent_id)))]
 
-        def begun() -> None:
-            session.teller, session.stored_digest, session.told_digest = me, None, None
-
-        await self._commits.note(begin, begun)
-        await self._follower.catch_up()
+        await self._commits.note(begin, lambda: self._sessions.take_over_telling(session))
 
     def _known_signal(self, agent_id: str) -> Signal | None:
         """Note a sign of life; tell what it signals as far as memory knows."""

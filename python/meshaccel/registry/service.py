@@ -177,7 +177,7 @@ class AgentRegistry:
             session = self._sessions.open(registered.agent_id, leased=True)
             session.warnings = registration.warnings(declaration)
             if registered.created:
-                session.teller = self._sessions.me
+                self._sessions.take_over_telling(session)
             if body_digest is None:
                 self._sessions.forget_body(session)
             else:
@@ -192,7 +192,7 @@ class AgentRegistry:
         """Answer the very request that led to an agent's present record, without reading it.
 
         None means: the request is another one, call ``register``. If the agent's wiring is
-        what it was last told, this touches no database.
+        what it was last told, this only looks whether anything was committed elsewhere.
         """
         operation.set("register")
         answer = await self._heartbeats.answer_again(body_digest)
@@ -266,7 +266,7 @@ class AgentRegistry:
         return (await self.record(agent_id)).whole()
 
     async def record(self, agent_id: str) -> Record:
-        """Return an agent as it is kept in memory. Touches no database while it is there.
+        """Return an agent as it is kept in memory. Reads nothing of it while it is there.
 
         Raises:
             UnknownAgentError: it is not registered.

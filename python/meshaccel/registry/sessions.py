@@ -149,6 +149,12 @@ class Sessions:
         session.told_unwritten = True
         self._unwritten[session.agent_id] = session
 
+    def take_over_telling(self, session: Session) -> None:
+        """Note that the database holds nothing of what the agent was told, and awaits our word."""
+        session.teller = self.me
+        session.told_digest = session.stored_digest = None
+        session.told_unwritten = False
+
     def remember_body(self, session: Session, body_digest: bytes) -> None:
         """Let ``by_body`` find this session until its content changes."""
         self.forget_body(session)
