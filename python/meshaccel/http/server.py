@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 from msgspec import Struct
 
+from meshaccel.errors import DatabaseError
 from meshaccel.http.app import DEFAULT_MAX_BODY, App
 from meshaccel.http.asgi import ASGIApp
 from meshaccel.http.guard import GuardedProtocol
@@ -61,10 +62,7 @@ async def serve(settings: ServerSettings) -> None:
     """
     gc.set_threshold(*GC_THRESHOLDS)
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
-        await registry.warm_up()
-        # What is there now stays: passes of the collector need not go through it.
-        gc.collect()
-        gc.freeze()
+        warming = asyncio.create_task(_warm_up(registry))
         server = Server(config(App(registry, max_body=settings.max_body)))
         loop = asyncio.get_running_loop()
 
@@ -78,7 +76,20 @@ async def serve(settings: ServerSettings) -> None:
         listener = listen(settings.host, settings.port)
         log.info("serving", extra={"url": _url(listener), "database": settings.database})
         await server.serve([listener])
+        warming.cancel()
+        await asyncio.wait([warming])
     log.info("stopped")
+
+
+async def _warm_up(registry: AgentRegistry) -> None:
+    """Bring into memory what is going to be asked for, while it is being asked for already."""
+    try:
+        await registry.warm_up()
+    except DatabaseError as error:
+        log.warning("cannot warm up", extra={"error": str(error)})
+    # What is there now stays: passes of the collector need not go through it. One to begin with
+    # would hold the loop for as long as all the others that this saves.
+    gc.freeze()
 
 
 def config(app: ASGIApp) -> uvicorn.Config:
