@@ -47,6 +47,7 @@ def first_version(path: Path) -> None:
         conn.execute("INSERT INTO capabilities VALUES (x'01', 'weather', ?)", (definition,))
         conn.execute("INSERT INTO agent_capabilities VALUES ('a', 0, x'01', 'f')")
         conn.execute("INSERT INTO dependencies VALUES (x'01', 0, 'needed', 1)")
+        conn.execute("INSERT INTO dependencies VALUES (x'01', 1, 'wanted', 0)")
         conn.execute("INSERT INTO tombstones VALUES ('gone', 9, 1)")
         conn.execute("INSERT INTO leases VALUES ('a', 1, NULL)")
         conn.commit()
@@ -73,7 +74,7 @@ def test_agents_are_in_the_feed(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_tools_and_their_dependencies_survive(tmp_path: Path) -> None:
+def test_tools_and_what_they_require_survive(tmp_path: Path) -> None:
     """The tables that hold them are made anew, and still go by each other."""
     path = tmp_path / "r.db"
     first_version(path)
@@ -86,11 +87,11 @@ def test_tools_and_their_dependencies_survive(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         conn.execute("PRAGMA foreign_keys = ON")
         migrate(conn)
-        found = conn.execute("SELECT hex(digest), capability, required FROM dependencies")
-        assert found.fetchall() == [("01", "needed", 1)]
+        found = conn.execute("SELECT hex(digest), capability FROM requirements")
+        assert found.fetchall() == [("01", "needed")]
         assert conn.execute("PRAGMA foreign_key_check").fetchall() == []
     asyncio.run(upgraded())
     with closing(sqlite3.connect(path)) as conn:
         # A definition that nobody declares any more goes, and with it what hangs on it.
-        for table in ("capabilities", "dependencies", "agent_capabilities"):
+        for table in ("capabilities", "requirements", "agent_capabilities"):
             assert conn.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
