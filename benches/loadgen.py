@@ -41,7 +41,7 @@ def request(method: str, path: str, body: bytes = b"") -> Request:
     return Request(method, head + (framing if body else b"") + b"\r\n" + body)
 
 
-class _Connection(asyncio.BufferedProtocol):
+class Connection(asyncio.BufferedProtocol):
     """Sends its next request once the answer to the last one is complete and right."""
 
     def __init__(self, requests: Iterator[Request], check: Check, latencies: list[float]) -> None:
@@ -79,10 +79,13 @@ class _Connection(asyncio.BufferedProtocol):
 
     def _next(self) -> None:
         following = next(self._requests, None)
-        if following is None:
-            if not self.done.done():
-                self.done.set_result(None)
-            return
+        if following is not None:
+            self.ask(following)
+        elif not self.done.done():
+            self.done.set_result(None)
+
+    def ask(self, following: Request) -> None:
+        """Send a request; the former one was answered."""
         self._request, self._size, self._sent = following, 0, time.perf_counter()
         self._transport.write(following.raw)
 
@@ -131,7 +134,7 @@ async def _burst(
     latencies: list[float] = []
     connect = asyncio.get_running_loop().create_connection
     made = [
-        (await connect(lambda: _Connection(requests, check, latencies), HOST, port))[1]
+        (await connect(lambda: Connection(requests, check, latencies), HOST, port))[1]
         for _ in range(connections)
     ]
     waiting = asyncio.gather(*(connection.done for connection in made))

@@ -45,6 +45,7 @@ __all__ = [
     "RowGrouper",
     "TagCache",
     "__version__",
+    "json_depth",
     "ready",
     "restore_metadata",
 ]

@@ -8,9 +8,16 @@ from pathlib import Path
 
 import msgspec
 
-from meshaccel import Agent, AgentRecord, AgentRegistry, IncrementalServiceDiscovery, Tool
+from meshaccel import (
+    Agent,
+    AgentRecord,
+    AgentRegistry,
+    Declaration,
+    IncrementalServiceDiscovery,
+    Tool,
+)
 from meshaccel.db import rows
-from meshaccel.db.migrations import APPLICATION_ID, available
+from meshaccel.db.migrations import APPLICATION_ID, available, migrate
 from meshaccel.db.rows import AGENT_COLUMNS
 from meshaccel.discovery.protocol import ChangesRequest
 
@@ -39,6 +46,8 @@ def first_version(path: Path) -> None:
         definition = msgspec.json.encode(TOOL).decode()
         conn.execute("INSERT INTO capabilities VALUES (x'01', 'weather', ?)", (definition,))
         conn.execute("INSERT INTO agent_capabilities VALUES ('a', 0, x'01', 'f')")
+        conn.execute("INSERT INTO dependencies VALUES (x'01', 0, 'needed', 1)")
+        conn.execute("INSERT INTO dependencies VALUES (x'01', 1, 'wanted', 0)")
         conn.execute("INSERT INTO tombstones VALUES ('gone', 9, 1)")
         conn.execute("INSERT INTO leases VALUES ('a', 1, NULL)")
         conn.commit()
@@ -63,3 +72,26 @@ def test_agents_are_in_the_feed(tmp_path: Path) -> None:
             assert (await registry.feed.changes(ChangesRequest())).floor == 9
 
     asyncio.run(main())
+
+
+def test_tools_and_what_they_require_survive(tmp_path: Path) -> None:
+    """The tables that hold them are made anew, and still go by each other."""
+    path = tmp_path / "r.db"
+    first_version(path)
+
+    async def upgraded() -> None:
+        async with await AgentRegistry.open(str(path)) as registry:
+            assert (await registry.get_agent("a")).record.tools == (TOOL,)
+            await registry.register(Declaration(agent_id="a", tools=()))
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("PRAGMA foreign_keys = ON")
+        migrate(conn)
+        found = conn.execute("SELECT hex(digest), capability FROM requirements")
+        assert found.fetchall() == [("01", "needed")]
+        assert conn.execute("PRAGMA foreign_key_check").fetchall() == []
+    asyncio.run(upgraded())
+    with closing(sqlite3.connect(path)) as conn:
+        # A definition that nobody declares any more goes, and with it what hangs on it.
+        for table in ("capabilities", "requirements", "agent_capabilities"):
+            assert conn.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)

@@ -187,8 +187,8 @@ def required_edges(
             SELECT d.capability
             FROM node
             CROSS JOIN capabilities c ON c.name = node.name
-            CROSS JOIN dependencies d ON d.digest = c.digest AND d.required
-            WHERE d.capability <> '' AND EXISTS (
+            CROSS JOIN requirements d ON d.digest = c.digest
+            WHERE EXISTS (
                 SELECT 1 FROM agent_capabilities ac
                 WHERE ac.digest = c.digest AND ac.agent_id <> :ignoring
             )
@@ -196,8 +196,8 @@ def required_edges(
         SELECT DISTINCT c.name, d.capability
         FROM node
         CROSS JOIN capabilities c ON c.name = node.name
-        CROSS JOIN dependencies d ON d.digest = c.digest AND d.required
-        WHERE d.capability <> '' AND EXISTS (
+        CROSS JOIN requirements d ON d.digest = c.digest
+        WHERE EXISTS (
             SELECT 1 FROM agent_capabilities ac
             WHERE ac.digest = c.digest AND ac.agent_id <> :ignoring
         )
@@ -226,12 +226,12 @@ def _save_definitions(
         ],
     )
     conn.executemany(
-        "INSERT OR IGNORE INTO dependencies (digest, position, capability, required)"
-        " VALUES (?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO requirements (digest, capability) VALUES (?, ?)",
         [
-            (digest, position, dependency.capability or "", bool(dependency.required))
+            (digest, dependency.capability)
             for digest, tool in new.items()
-            for position, dependency in enumerate(tool.dependencies)
+            for dependency in tool.dependencies
+            if dependency.required and dependency.capability
         ],
     )
     # The tools of an agent often share a schema, which is then written out once.

@@ -88,7 +88,7 @@ class Database:
                     max_waiting=MAX_QUEUE,
                     # What is asked for often is in memory already; mapped, the file would count
                     # as resident once per connection.
-                    pragmas={"mmap_size": 0, "cache_size": -16000},
+                    pragmas={"mmap_size": 0, "cache_size": -8000},
                     factory=CountedConnection,
                 )
                 await opened.enter_async_context(pool)

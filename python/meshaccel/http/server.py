@@ -13,6 +13,7 @@ import uvicorn
 from msgspec import Struct
 
 from meshaccel.discovery.http_source import is_loopback
+from meshaccel.errors import DatabaseError
 from meshaccel.http.app import DEFAULT_MAX_BODY, App
 from meshaccel.http.asgi import ASGIApp
 from meshaccel.http.auth import Gate
@@ -78,10 +79,7 @@ async def serve(settings: ServerSettings) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     gate = gate_of(settings)
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
-        await registry.warm_up()
-        # What is there now stays: passes of the collector need not go through it.
-        gc.collect()
-        gc.freeze()
+        warming = asyncio.create_task(_warm_up(registry))
         app = App(registry, max_body=settings.max_body, gate=gate)
         connections = min(MAX_CONNECTIONS, file_limit() - OTHER_FILES)
         server = Server(config(app, max_connections=connections))
@@ -98,6 +96,8 @@ async def serve(settings: ServerSettings) -> None:
         url = _url(listener)
         log.info("serving", extra={"url": url, "page": f"{url}/ui/", "database": settings.database})
         await server.serve([listener])
+        warming.cancel()
+        await asyncio.wait([warming])
     log.info("stopped")
 
 
@@ -116,6 +116,17 @@ def gate_of(settings: ServerSettings) -> Gate:
         read_tokens=None if reads is None else TokenFile(reads),
         hosts=settings.allowed_hosts if checked else None,
     )
+
+
+async def _warm_up(registry: AgentRegistry) -> None:
+    """Bring into memory what is going to be asked for, while it is being asked for already."""
+    try:
+        await registry.warm_up()
+    except DatabaseError as error:
+        log.warning("cannot warm up", extra={"error": str(error)})
+    # What is there now stays: passes of the collector need not go through it. One to begin with
+    # would hold the loop for as long as all the others that this saves.
+    gc.freeze()
 
 
 def config(app: ASGIApp, *, max_connections: int = MAX_CONNECTIONS) -> uvicorn.Config:

@@ -8,7 +8,6 @@ from functools import partial
 
 from meshaccel.clock import Clock
 from meshaccel.db import events, feed, leases, schemas
-from meshaccel.db.counting import BACKGROUND, operation
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event
 from meshaccel.db.touched import Touch
@@ -77,7 +76,6 @@ class Liveness:
 
     async def run(self) -> None:
         """Flush, expire and sweep at their intervals, until cancelled."""
-        operation.set(BACKGROUND)
         settings = self._settings
         self._ticked = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as tasks:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from meshaccel.clock import Clock, SystemClock
 from meshaccel.db import agents, census, events, leases, schemas, touched
 from meshaccel.db.census import Census
-from meshaccel.db.counting import operation
+from meshaccel.db.counting import BACKGROUND, operation
 from meshaccel.db.database import Database
 from meshaccel.db.events import Event, EventQuery
 from meshaccel.db.leases import StoredSession
@@ -370,6 +370,7 @@ class AgentRegistry:
         self._follower.start(seq)
 
     async def _work(self) -> None:
+        operation.set(BACKGROUND)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._liveness.run())
             tasks.create_task(self._follower.run())

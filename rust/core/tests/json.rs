@@ -260,3 +260,26 @@ fn floats_beyond_the_largest_double_are_refused() {
         assert!(validate(text.as_bytes()).is_ok());
     }
 }
+
+proptest! {
+    #[test]
+    fn depth_is_that_of_the_value(text in json()) {
+        fn depth(value: &Value) -> usize {
+            match value {
+                Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+                Value::Object(items) => 1 + items.values().map(depth).max().unwrap_or(0),
+                _ => 0,
+            }
+        }
+        let parsed = serde_json::from_str::<Value>(&text);
+        prop_assume!(parsed.is_ok());
+        let value = parsed.unwrap();
+        let again = serde_json::to_string_pretty(&value).unwrap();
+        prop_assert_eq!(meshaccel_core::json::depth(again.as_bytes()), depth(&value));
+    }
+
+    #[test]
+    fn depth_of_other_bytes_is_no_panic(text in proptest::collection::vec(any::<u8>(), 0..100)) {
+        prop_assert!(meshaccel_core::json::depth(&text) <= text.len());
+    }
+}

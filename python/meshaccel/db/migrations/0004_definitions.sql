@@ -27,16 +27,16 @@ CREATE TABLE agent_capabilities (
 INSERT INTO agent_capabilities SELECT agent_id, position, digest, function_name
 FROM former_agent_capabilities;
 
--- The edges of the capability graph, for the cycle check and for "who depends on this?".
-CREATE TABLE dependencies (
-    digest     BLOB    NOT NULL REFERENCES capabilities (digest) ON DELETE CASCADE,
-    position   INTEGER NOT NULL,
-    capability TEXT    NOT NULL,
-    required   INTEGER NOT NULL,
-    PRIMARY KEY (digest, position)
+-- The edges of the capability graph, for the cycle check: what a definition cannot do without. Those
+-- that it can do without, and who depends on what, are in the definitions.
+CREATE TABLE requirements (
+    digest     BLOB NOT NULL REFERENCES capabilities (digest) ON DELETE CASCADE,
+    capability TEXT NOT NULL,
+    PRIMARY KEY (digest, capability)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO dependencies SELECT digest, position, capability, required FROM former_dependencies;
+INSERT INTO requirements SELECT DISTINCT digest, capability FROM former_dependencies
+WHERE required AND capability <> '';
 
 DROP TABLE former_dependencies;
 DROP TABLE former_agent_capabilities;
@@ -44,4 +44,3 @@ DROP TABLE former_capabilities;
 
 CREATE INDEX capabilities_name ON capabilities (name);
 CREATE INDEX agent_capabilities_digest ON agent_capabilities (digest);
-CREATE INDEX dependencies_capability ON dependencies (capability, required);
