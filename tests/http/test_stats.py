@@ -161,3 +161,29 @@ def test_routes_that_nobody_named() -> None:
     assert first.times.quantile_ms(0.5) == 250.0
     assert (other.route, other.method, other.errors) == (OTHER, OTHER, 0)
     assert other.times.quantile_ms(0.5) == 30_000.0
+
+
+def test_what_comes_with_a_heartbeat_is_no_call(mesh: Client) -> None:
+    head = mesh.get("/changes")
+    before = mesh.get("/stats")["feed"]
+    query = {"epoch": head["epoch"], "since": head["to"]}
+    assert mesh.http.post("/heartbeat/p/changes", params=query).status_code == 200
+    after = mesh.get("/stats")
+    assert after["feed"]["calls"] == before["calls"] == 1
+    assert after["feed"]["polls"] == before["polls"] + 1
+    assert after["brief"]["calls_avoided_percent"] == 50.0
+
+
+def test_polling_is_of_what_the_reader_selects(mesh: Client) -> None:
+    """A reader of one agent among many would not poll for all of them."""
+    for number in range(8):
+        mesh.post(f"other-{number}", tool("elsewhere"))
+    selected = mesh.get("/changes", selector="capability=cap")
+    assert len(selected["items"]) == 1
+    before = mesh.get("/stats")["feed"]
+    assert before["polled_bytes"] == before["bytes"]
+    query = {"epoch": selected["epoch"], "since": selected["to"], "selector": "capability=cap"}
+    mesh.get("/changes", **query)
+    after = mesh.get("/stats")["feed"]
+    assert after["polled_bytes"] == 2 * before["polled_bytes"]
+    assert after["bytes"] == before["bytes"]

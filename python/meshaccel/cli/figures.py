@@ -39,7 +39,7 @@ NOTHING = "-"
 )
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="End --watch after so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all there is.")
-def command(  # noqa: PLR0913  one for each option
+def command(
     *,
     registry: httpx.URL,
     token: str | None,
