@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -15,7 +17,9 @@ from tests.http.refusals import check_error
 from tests.integration.processes import wait_for
 from tests.service import Service, serving
 
-from meshaccel import AgentRecord, AgentRegistry
+from meshaccel import AgentRecord, AgentRegistry, FeedSettings
+from meshaccel.discovery.protocol import MAX_LIMIT
+from meshaccel.http import query
 from meshaccel.http.app import LARGE_BODIES
 from meshaccel.http.asgi import FREE_BODY
 from meshaccel.http.guard import GuardedProtocol
@@ -188,3 +192,58 @@ def test_unread_answers_beyond_their_size(listed: Service, monkeypatch: pytest.M
         assert received < 2500 * 8000
     wait_for("nothing unread", lambda: GuardedProtocol._all_unread, lambda size: size == 0, [])
     assert httpx.get(f"{listed.url}/agents", trust_env=False).json()["count"] == 2500
+
+
+# -- changes and their readers -----------------------------------------------------------
+
+
+def test_removals_beyond_their_number(
+    client: Client, server: Service, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest are forgotten; who may not have heard of one is told to begin anew."""
+    monkeypatch.setattr(liveness, "MAX_REMOVALS", 2)
+    for name in ("a", "b", "c", "d"):
+        client.post(name)
+    known = client.get("/changes")
+    for name in ("a", "b", "c"):
+        client.delete(name)
+    clock.seconds += QUIET.retention_s + 1
+    assert sweep(server) == 3
+    sweep(server)
+    asked = {"epoch": known["epoch"], "since": known["to"]}
+    gone = client.http.get("/changes", params=asked)
+    assert (gone.status_code, gone.json()["reason"]) == (410, "compacted")
+    assert [item["id"] for item in client.get("/changes")["items"]] == ["d"]
+
+
+def test_readers_beyond_their_number(server: Service, tmp_path: Path) -> None:
+    """Who would wait is refused; who does not is answered."""
+    settings = structs.replace(QUIET, feed=FeedSettings(max_readers=0))
+    with registry_on(server, tmp_path / "r.db", settings=settings) as client:
+        known = client.get("/changes")
+        waiting = {"epoch": known["epoch"], "since": known["to"], "wait": 1}
+        check_error(client.http.get("/changes", params=waiting), 503)
+        check_error(client.http.get("/changes", headers={"accept": "text/event-stream"}), 503)
+
+
+def test_wait_beyond_the_longest(server: Service, tmp_path: Path) -> None:
+    settings = structs.replace(QUIET, feed=FeedSettings(max_wait_s=0.05))
+    with registry_on(server, tmp_path / "r.db", settings=settings) as client:
+        known = client.get("/changes")
+        begun = time.monotonic()
+        client.get("/changes", epoch=known["epoch"], since=known["to"], wait=600)
+        assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(("asked", "given"), [("5000", MAX_LIMIT), ("999999999", MAX_LIMIT)])
+def test_limit_of_changes(asked: str, given: int) -> None:
+    assert query.changes({"limit": [asked]}).limit == given
+
+
+@pytest.mark.parametrize("agent_id", ["a" * 254, "a\n", "\x1b[2J", "\u2028", "\u202e"])
+def test_id_of_an_imported_agent(client: Client, agent_id: str) -> None:
+    """It is printable, and no longer than those of others."""
+    put = client.http.put(f"/agents/{quote(agent_id)}", json={"agent_id": agent_id})
+    check_error(put, 400)
+    fits = client.http.put("/agents/" + "é" * 253, json={"agent_id": "é" * 253})
+    assert fits.status_code == 201
