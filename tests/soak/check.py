@@ -46,8 +46,8 @@ class Check:
         self._database = database
         self._connections = [Connection(port) for _ in range(CONNECTIONS)]
 
-    async def run(self) -> tuple[Truth, Findings]:
-        """Return the database and what was found, at a moment in which nothing changed.
+    async def run(self) -> Findings:
+        """Return what was found at a moment in which nothing changed.
 
         Raises:
             AssertionError: there was no such moment.
@@ -59,7 +59,7 @@ class Check:
                 await self._compare(truth, findings)
                 # An agent that fell silent may have been taken for dead meanwhile.
                 if revision_of(self._database) == truth.revision:
-                    return truth, findings
+                    return findings
         finally:
             for connection in self._connections:
                 connection.close()

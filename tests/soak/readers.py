@@ -5,15 +5,16 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 import httpx
-from tests.soak.reference import Stored, Truth
+from tests.soak.reference import Stored, Truth, copied
 
 from meshaccel import IncrementalServiceDiscovery
 from meshaccel.errors import MeshAccelError
 
 SELECTORS = ("", "status=healthy", "namespace=ns-1", "capability=cap-3,status=healthy")
-PATIENCE_S = 15.0
+PATIENCE_S = 20.0
 """Who was cut off comes back, and is told, within this time."""
 Known = dict[str, tuple[str, str]]
 """Status and endpoint, by agent id."""
@@ -139,17 +140,21 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def behind(readers: list[Reader], truth: Truth) -> list[str]:
-    """Which readers do not know what they have to."""
-    told = []
+async def behind(readers: list[Reader], database: Path) -> list[str]:
+    """Which readers do not come to know what they have to."""
     patient_until = time.monotonic() + PATIENCE_S
-    for reader in readers:
-        wanted = due(truth, reader.selector)
-        known = await reader.known()
-        while known != wanted and time.monotonic() < patient_until:
-            await asyncio.sleep(0.1)
-            known = await reader.known()
-        if known != wanted:
-            differing = {one for one, _ in known.items() ^ wanted.items()}
-            told.append(f"{type(reader).__name__} {reader.selector!r}: {sorted(differing)[:5]}")
-    return told
+    while True:
+        truth = copied(database)  # anew each time: agents may be taken for dead meanwhile
+        told = [each for reader in readers if (each := await _missing(reader, truth))]
+        if not told or time.monotonic() > patient_until:
+            return told
+        await asyncio.sleep(0.5)
+
+
+async def _missing(reader: Reader, truth: Truth) -> str | None:
+    differing = {
+        one for one, _ in (await reader.known()).items() ^ due(truth, reader.selector).items()
+    }
+    if not differing:
+        return None
+    return f"{type(reader).__name__} {reader.selector!r}: {sorted(differing)[:5]}"

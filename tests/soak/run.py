@@ -99,10 +99,10 @@ class Soak:
 
     async def check(self) -> None:
         """Leave the registry in peace, and compare everything with its database."""
-        checking = Check(self.load, self.registry.port, Path(self.registry.env["DATABASE_URL"]))
+        database = Path(self.registry.env["DATABASE_URL"])
         async with self.load.paused():
-            truth, found = await checking.run()
-            found.stale += await behind(self.readers, truth)
+            found = await Check(self.load, self.registry.port, database).run()
+            found.stale += await behind(self.readers, database)
         self.checks += 1
         self.findings.lost += found.lost
         self.findings.stale += found.stale

@@ -52,7 +52,7 @@ async def pair(server: Valkey, heartbeat: float = 30.0) -> AsyncIterator[Pair]:
     name = secrets.token_hex(8)
     async with (
         fault_proxy(server.port) as proxy,
-        RedisL2(server.url, namespace=name) as speaker,
+        RedisL2(server.url, namespace=name, timeout=60) as speaker,
         RedisL2(f"redis://127.0.0.1:{proxy.port}", namespace=name, timeout=60) as hearer,
     ):
         backplane = RedisBackplane(hearer, heartbeat=heartbeat)

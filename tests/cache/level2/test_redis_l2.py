@@ -205,7 +205,9 @@ def test_connections_that_are_cut_are_opened_again(redis_store: RedisStore) -> N
     async def run() -> None:
         async with (
             fault_proxy(redis_store.server.port) as proxy,
-            RedisL2(f"redis://127.0.0.1:{proxy.port}", namespace=redis_store.namespace) as l2,
+            RedisL2(
+                f"redis://127.0.0.1:{proxy.port}", namespace=redis_store.namespace, timeout=60
+            ) as l2,
         ):
             await l2.put("k", entry(bytes(1000), UNKNOWN))
             for _ in range(3):
@@ -288,7 +290,7 @@ def test_another_event_loop_is_refused(redis_store: RedisStore) -> None:
 def test_the_server_forgets_in_the_end(redis_store: RedisStore) -> None:
     async def run() -> None:
         async with RedisL2(
-            redis_store.server.url, namespace=redis_store.namespace, max_kept=100
+            redis_store.server.url, namespace=redis_store.namespace, max_kept=100, timeout=60
         ) as l2:
             await l2.put("k", entry(b"1", UNKNOWN))
             key = f"{{{redis_store.namespace}}}:e:k"
