@@ -87,7 +87,10 @@ def test_tools_and_what_they_require_survive(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
         conn.execute("PRAGMA foreign_keys = ON")
         migrate(conn)
-        found = conn.execute("SELECT hex(digest), capability FROM requirements")
+        found = conn.execute(
+            "SELECT hex(c.digest), r.required FROM requirements r"
+            " JOIN capabilities c ON c.id = r.capability_id"
+        )
         assert found.fetchall() == [("01", "needed")]
         assert conn.execute("PRAGMA foreign_key_check").fetchall() == []
     asyncio.run(upgraded())

@@ -92,7 +92,7 @@ def stored(conn: sqlite3.Connection, agent_id: str) -> Stored | None:
     columns = dict(zip(AGENT_COLUMNS, row, strict=False))
     tools = conn.execute(
         "SELECT c.digest, c.name FROM agent_capabilities ac"
-        " JOIN capabilities c ON c.digest = ac.digest"
+        " JOIN capabilities c ON c.id = ac.capability_id"
         " WHERE ac.agent_id = ? ORDER BY ac.position",
         (agent_id,),
     )
@@ -184,22 +184,22 @@ def required_edges(
         WITH RECURSIVE node (name) AS (
             SELECT value FROM json_each(:names)
             UNION
-            SELECT d.capability
+            SELECT d.required
             FROM node
             CROSS JOIN capabilities c ON c.name = node.name
-            CROSS JOIN requirements d ON d.digest = c.digest
+            CROSS JOIN requirements d ON d.capability_id = c.id
             WHERE EXISTS (
                 SELECT 1 FROM agent_capabilities ac
-                WHERE ac.digest = c.digest AND ac.agent_id <> :ignoring
+                WHERE ac.capability_id = c.id AND ac.agent_id <> :ignoring
             )
         )
-        SELECT DISTINCT c.name, d.capability
+        SELECT DISTINCT c.name, d.required
         FROM node
         CROSS JOIN capabilities c ON c.name = node.name
-        CROSS JOIN requirements d ON d.digest = c.digest
+        CROSS JOIN requirements d ON d.capability_id = c.id
         WHERE EXISTS (
             SELECT 1 FROM agent_capabilities ac
-            WHERE ac.digest = c.digest AND ac.agent_id <> :ignoring
+            WHERE ac.capability_id = c.id AND ac.agent_id <> :ignoring
         )
         """,
         {"ignoring": ignoring, "names": encode(list(names)).decode()},
@@ -226,7 +226,8 @@ def _save_definitions(
         ],
     )
     conn.executemany(
-        "INSERT OR IGNORE INTO requirements (digest, capability) VALUES (?, ?)",
+        "INSERT OR IGNORE INTO requirements (capability_id, required)"
+        " VALUES ((SELECT id FROM capabilities WHERE digest = ?), ?)",
         [
             (digest, dependency.capability)
             for digest, tool in new.items()
@@ -262,8 +263,9 @@ def _link_tools(
     before: Sequence[StoredTool],
 ) -> None:
     conn.executemany(
-        "INSERT OR REPLACE INTO agent_capabilities (agent_id, position, digest, function_name)"
-        " VALUES (?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO agent_capabilities"
+        " (agent_id, position, capability_id, function_name)"
+        " VALUES (?, ?, (SELECT id FROM capabilities WHERE digest = ?), ?)",
         [
             (agent_id, position, tool.digest, tool.function_name)
             for position, tool in enumerate(tools)
@@ -279,13 +281,17 @@ def _link_tools(
 
 
 def _tool_digests(conn: sqlite3.Connection, agent_id: str) -> set[bytes]:
-    found = conn.execute("SELECT digest FROM agent_capabilities WHERE agent_id = ?", (agent_id,))
+    found = conn.execute(
+        "SELECT c.digest FROM agent_capabilities ac JOIN capabilities c ON c.id = ac.capability_id"
+        " WHERE ac.agent_id = ?",
+        (agent_id,),
+    )
     return {digest for (digest,) in found}
 
 
 def _forget_unused(conn: sqlite3.Connection, digests: Iterable[bytes]) -> None:
     conn.executemany(
-        "DELETE FROM capabilities WHERE digest = ?1"
-        " AND NOT EXISTS (SELECT 1 FROM agent_capabilities WHERE digest = ?1)",
+        "DELETE FROM capabilities WHERE digest = ?"
+        " AND NOT EXISTS (SELECT 1 FROM agent_capabilities WHERE capability_id = capabilities.id)",
         [(digest,) for digest in digests],
     )

@@ -38,7 +38,7 @@ _SHAPE = Shape(
 _SELECT = """
 SELECT c.name, a.id, ac.position, a.endpoint, a.status, c.digest, c.definition
 FROM capabilities c
-JOIN agent_capabilities ac ON ac.digest = c.digest
+JOIN agent_capabilities ac ON ac.capability_id = c.id
 JOIN agents a ON a.id = ac.agent_id
 """
 

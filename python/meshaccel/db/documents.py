@@ -44,7 +44,7 @@ def of_agents(conn: sqlite3.Connection, agent_ids: Sequence[str]) -> dict[str, b
     for agent_id, definition in conn.execute(
         "SELECT ac.agent_id, c.definition FROM json_each(?) w"
         " CROSS JOIN agent_capabilities ac ON ac.agent_id = w.value"
-        " JOIN capabilities c ON c.digest = ac.digest ORDER BY ac.agent_id, ac.position",
+        " JOIN capabilities c ON c.id = ac.capability_id ORDER BY ac.agent_id, ac.position",
         (ids,),
     ):
         definitions.setdefault(agent_id, []).append(definition.encode())
@@ -74,7 +74,8 @@ def record(
         return None
     tools = conn.execute(
         "SELECT c.name, c.definition FROM agent_capabilities ac"
-        " JOIN capabilities c ON c.digest = ac.digest WHERE ac.agent_id = ? ORDER BY ac.position",
+        " JOIN capabilities c ON c.id = ac.capability_id"
+        " WHERE ac.agent_id = ? ORDER BY ac.position",
         (agent_id,),
     )
     return _bare(row), tuple(DecodedTool(name, read_document(text)) for name, text in tools)

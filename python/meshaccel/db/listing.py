@@ -41,7 +41,7 @@ _AGENTS = Shape(
             key=("position",),
             columns=("position", "digest", "definition"),
             query="""SELECT ac.agent_id, ac.position, c.digest, c.definition
-                FROM agent_capabilities ac JOIN capabilities c ON c.digest = ac.digest""",
+                FROM agent_capabilities ac JOIN capabilities c ON c.id = ac.capability_id""",
             on={"agent_id": "id"},
         ),
     },
@@ -115,7 +115,7 @@ def _conditions(query: AgentQuery) -> tuple[str, dict[str, object]]:
         active.append(
             f"""id IN (
                 SELECT ac.agent_id FROM capabilities c
-                JOIN agent_capabilities ac ON ac.digest = c.digest
+                JOIN agent_capabilities ac ON ac.capability_id = c.id
                 WHERE c.name IN ({names}) AND c.name <> ''
             )"""
         )

@@ -1,6 +1,7 @@
 -- Definitions are large for the leaves of an index, which is what a table WITHOUT ROWID is: each took
 -- a page of its own besides the one it is found by, wherever its digest falls. Here they lie one after
--- the other in order of arrival. The two tables that refer to them are made anew with them.
+-- the other in order of arrival, and what refers to them does so by that order, not by their digests:
+-- an agent that joins changes a few pages, instead of one for each of its tools.
 ALTER TABLE capabilities RENAME TO former_capabilities;
 ALTER TABLE agent_capabilities RENAME TO former_agent_capabilities;
 ALTER TABLE dependencies RENAME TO former_dependencies;
@@ -19,28 +20,29 @@ SELECT digest, name, definition FROM former_capabilities ORDER BY name;
 CREATE TABLE agent_capabilities (
     agent_id      TEXT    NOT NULL REFERENCES agents (id) ON DELETE CASCADE,
     position      INTEGER NOT NULL, -- order of declaration
-    digest        BLOB    NOT NULL REFERENCES capabilities (digest),
+    capability_id INTEGER NOT NULL REFERENCES capabilities (id),
     function_name TEXT    NOT NULL,
     PRIMARY KEY (agent_id, position)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO agent_capabilities SELECT agent_id, position, digest, function_name
-FROM former_agent_capabilities;
+INSERT INTO agent_capabilities SELECT ac.agent_id, ac.position, c.id, ac.function_name
+FROM former_agent_capabilities ac JOIN capabilities c ON c.digest = ac.digest;
 
 -- The edges of the capability graph, for the cycle check: what a definition cannot do without. Those
 -- that it can do without, and who depends on what, are in the definitions.
 CREATE TABLE requirements (
-    digest     BLOB NOT NULL REFERENCES capabilities (digest) ON DELETE CASCADE,
-    capability TEXT NOT NULL,
-    PRIMARY KEY (digest, capability)
+    capability_id INTEGER NOT NULL REFERENCES capabilities (id) ON DELETE CASCADE,
+    required      TEXT    NOT NULL, -- the name of a capability
+    PRIMARY KEY (capability_id, required)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO requirements SELECT DISTINCT digest, capability FROM former_dependencies
-WHERE required AND capability <> '';
+INSERT INTO requirements SELECT DISTINCT c.id, d.capability
+FROM former_dependencies d JOIN capabilities c ON c.digest = d.digest
+WHERE d.required AND d.capability <> '';
 
 DROP TABLE former_dependencies;
 DROP TABLE former_agent_capabilities;
 DROP TABLE former_capabilities;
 
 CREATE INDEX capabilities_name ON capabilities (name);
-CREATE INDEX agent_capabilities_digest ON agent_capabilities (digest);
+CREATE INDEX agent_capabilities_capability ON agent_capabilities (capability_id);
