@@ -23,7 +23,7 @@ from tests.integration.three_registries import (
 
 from meshaccel import IncrementalServiceDiscovery
 
-SOAK_S = float(os.environ.get("MESHACCEL_SOAK_S", "5"))
+SOAK_S = float(os.environ.get("MESHACCEL_SOAK_S", "4"))
 """How long agents change, readers suffer and registries die."""
 
 AGENTS = 40
