@@ -62,7 +62,6 @@ async def serve(settings: ServerSettings) -> None:
     """
     gc.set_threshold(*GC_THRESHOLDS)
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
-        warming = asyncio.create_task(_warm_up(registry))
         server = Server(config(App(registry, max_body=settings.max_body)))
         loop = asyncio.get_running_loop()
 
@@ -75,9 +74,12 @@ async def serve(settings: ServerSettings) -> None:
             loop.add_signal_handler(number, stop, number)
         listener = listen(settings.host, settings.port)
         log.info("serving", extra={"url": _url(listener), "database": settings.database})
-        await server.serve([listener])
-        warming.cancel()
-        await asyncio.wait([warming])
+        warming = asyncio.create_task(_warm_up(registry))
+        try:
+            await server.serve([listener])
+        finally:
+            warming.cancel()
+            await asyncio.wait([warming])
     log.info("stopped")
 
 
