@@ -79,7 +79,6 @@ async def serve(settings: ServerSettings) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     gate = gate_of(settings)
     async with await AgentRegistry.open(settings.database, settings=settings.registry) as registry:
-        warming = asyncio.create_task(_warm_up(registry))
         app = App(registry, max_body=settings.max_body, gate=gate)
         connections = min(MAX_CONNECTIONS, file_limit() - OTHER_FILES)
         server = Server(config(app, max_connections=connections))
@@ -95,9 +94,12 @@ async def serve(settings: ServerSettings) -> None:
         listener = listen(settings.host, settings.port)
         url = _url(listener)
         log.info("serving", extra={"url": url, "page": f"{url}/ui/", "database": settings.database})
-        await server.serve([listener])
-        warming.cancel()
-        await asyncio.wait([warming])
+        warming = asyncio.create_task(_warm_up(registry))
+        try:
+            await server.serve([listener])
+        finally:
+            warming.cancel()
+            await asyncio.wait([warming])
     log.info("stopped")
 
 
