@@ -16,7 +16,7 @@ from meshaccel.discovery.convergence import document_digest, read_document
 from meshaccel.errors import InvalidRequestError
 from meshaccel.http import wire
 from meshaccel.models import AgentRecord, Surface
-from meshaccel.registry.declared import ToolReader, of_tool
+from meshaccel.registry.declared import DeclaredTool, ToolReader, of_tool
 from meshaccel.registry.records import Records
 
 NEED = Tool(function_name="f", dependencies=(Dependency(capability="cap"),))
@@ -24,6 +24,10 @@ NEED = Tool(function_name="f", dependencies=(Dependency(capability="cap"),))
 
 def body(*spellings: str) -> bytes:
     return f'{{"agent_id":"a","tools":[{",".join(spellings)}]}}'.encode()
+
+
+def whole(tool: DeclaredTool) -> Tool:
+    return msgspec.json.decode(tool.definition.to_json(), type=Tool)
 
 
 @given(declared=tools())
@@ -35,8 +39,9 @@ def test_tool_is_what_its_spelling_says(declared: Tool) -> None:
     assert first is not None
     assert again is not None
     assert first.defined is again.defined
-    assert first.declared() == again.declared() == declared
+    assert whole(first) == whole(again) == declared
     assert first.definition == msgspec.to_builtins(declared)
+    assert of_tool(declared, Records()).digest == first.digest
 
 
 def test_spelling_keeps_no_tool() -> None:
@@ -55,7 +60,28 @@ def test_spelling_keeps_no_tool() -> None:
     assert records.stats().nodes == 0
     tool = reader.read(b'{"function_name": "f"}')
     assert tool is not None
-    assert (tool.digest, tool.declared()) == (digest, Tool(function_name="f"))
+    assert (tool.digest, whole(tool)) == (digest, Tool(function_name="f"))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "null",
+        "{}",
+        ' { "a" : [ 1.0, -0, 1E2 ] , "b":"\\u00e9" } ',
+        '{"a": 1, "a": {"b": 2, "b": 3}}',
+        '{"a": 123456789012345678901234567890}',
+    ],
+)
+def test_schema_is_what_its_spelling_says(schema: str) -> None:
+    """However it is spelt: what is stored of it, and its digest, are those of its value."""
+    spelling = f'{{"function_name":"f","unknown":7,"inputSchema":{schema}}}'.encode()
+    said = msgspec.json.decode(spelling, type=Tool)
+    read = ToolReader(Records()).read(spelling)
+    assert read is not None
+    assert whole(read) == said
+    assert b"unknown" not in read.definition.to_json()
+    assert of_tool(said, Records()).digest == read.digest
 
 
 def test_of_the_tools_those_are_taken_that_name_a_function() -> None:
@@ -68,7 +94,16 @@ def test_of_the_tools_those_are_taken_that_name_a_function() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ['{"function_name":1}', "7", "[]", '{"kwargs":[]}', '{"tags":[null]}']
+    "wrong",
+    [
+        '{"function_name":1}',
+        "7",
+        "[]",
+        '{"kwargs":[]}',
+        '{"tags":[null]}',
+        '{"inputSchema":[]}',
+        '{"inputSchema":{},"outputSchema":"{}"}',
+    ],
 )
 def test_fault_is_told_with_its_place(wrong: str) -> None:
     """As if all of the body was read at once."""
@@ -81,6 +116,13 @@ def test_fault_is_told_with_its_place(wrong: str) -> None:
     assert "$.tools[1]" in str(ours.value)
 
 
+@pytest.mark.parametrize("schema", ['{"a":"\\ud800"}', '{"a":1e999}', '{"a":"\\x"}'])
+def test_schema_that_is_no_json_is_refused(schema: str) -> None:
+    """Its grammar was looked at, but not what its texts and numbers say."""
+    with pytest.raises(InvalidRequestError, match="Invalid JSON payload"):
+        wire.read_declaration(body(f'{{"inputSchema":{schema}}}'), ToolReader(Records()))
+
+
 @given(declared=tools())
 def test_digest_of_a_document_is_that_of_what_it_says(declared: Tool) -> None:
     """A reader works it out from the document."""
@@ -89,7 +131,7 @@ def test_digest_of_a_document_is_that_of_what_it_says(declared: Tool) -> None:
     read = [of_tool(tool, records) for tool in (declared, NEED)]
     fields: dict[str, object] = {name: getattr(bare, name) for name in bare.__struct_fields__}
     document = msgspec.json.encode(
-        fields | {"endpoint": bare.endpoint, "tools": [tool.declared() for tool in read]}
+        fields | {"endpoint": bare.endpoint, "tools": [whole(tool) for tool in read]}
     )
     assert documents.digest_of(bare, read) == document_digest(read_document(document))
 

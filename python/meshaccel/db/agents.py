@@ -10,7 +10,8 @@ from msgspec import Struct
 from meshaccel.db import feed, rows
 from meshaccel.db.documents import Defined
 from meshaccel.db.rows import AGENT_COLUMNS
-from meshaccel.models import Agent, AgentRecord, AgentStatus, Dependency, JsonObject, Tool
+from meshaccel.metadata import MetadataView
+from meshaccel.models import Agent, AgentRecord, AgentStatus, Dependency
 
 encode = msgspec.json.encode
 
@@ -37,8 +38,9 @@ class NewTool(Defined, Protocol):
     def dependencies(self) -> Sequence[Dependency]:
         """What it depends on, in declared order."""
 
-    def declared(self) -> Tool:
-        """Return all of it."""
+    @property
+    def definition(self) -> MetadataView:
+        """All of it, as it is kept in memory."""
 
 
 class Stored(Struct, frozen=True):
@@ -217,12 +219,11 @@ def _save_definitions(
     *,
     now_us: int,
 ) -> None:
-    declared = {digest: tool.declared() for digest, tool in new.items()}
     conn.executemany(
         "INSERT OR IGNORE INTO capabilities (digest, name, definition) VALUES (?, ?, ?)",
         [
-            (digest, tool.capability or "", encode(tool).decode())
-            for digest, tool in declared.items()
+            (digest, tool.capability or "", tool.definition.to_json().decode())
+            for digest, tool in new.items()
         ],
     )
     conn.executemany(
@@ -236,22 +237,22 @@ def _save_definitions(
         ],
     )
     # The tools of an agent often share a schema, which is then written out once.
-    published = dict(pair for tool in declared.values() for pair in _published_schemas(tool))
+    published = dict(pair for tool in new.values() for pair in _published_schemas(tool))
     conn.executemany(
         "INSERT OR IGNORE INTO schemas (hash, canonical, runtime_origin, created_at_us)"
         " VALUES (?, ?, ?, ?)",
         [
-            (schema_hash, encode(canonical).decode(), runtime, now_us)
+            (schema_hash, canonical.to_json().decode(), runtime, now_us)
             for schema_hash, canonical in published.items()
         ],
     )
 
 
-def _published_schemas(tool: Tool) -> Iterator[tuple[str, JsonObject]]:
-    for schema_hash, canonical in (
-        (tool.input_schema_hash, tool.input_schema_canonical),
-        (tool.output_schema_hash, tool.output_schema_canonical),
-    ):
+def _published_schemas(tool: NewTool) -> Iterator[tuple[str, MetadataView]]:
+    definition = tool.definition
+    for side in ("input", "output"):
+        schema_hash = definition.get(f"{side}SchemaHash")
+        canonical = definition.get(f"{side}SchemaCanonical")
         if schema_hash and canonical is not None:
             yield schema_hash, canonical
 

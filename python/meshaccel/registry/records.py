@@ -11,11 +11,10 @@ from weakref import WeakValueDictionary
 import msgspec
 from msgspec import structs
 
-from meshaccel import content
+from meshaccel.content import DIGEST_BYTES
 from meshaccel.metadata import MetadataPool, MetadataStats, MetadataView
 from meshaccel.models import Agent, AgentRecord, Dependency, OfferedTool, Tool, ToolSummary
 
-_encode = msgspec.json.encode
 _decode_tools = msgspec.json.Decoder(tuple[Tool, ...]).decode
 _decode_summary = msgspec.json.Decoder(ToolSummary).decode
 
@@ -120,15 +119,21 @@ class Records:
         known = self._tools.get(digest)
         if known is None:
             # Two threads may come to this: then there are two equal ones for a while.
-            known = self._tools[digest] = self._compiled(digest, definition)
+            view = self._interned(definition)
+            known = self._tools[digest] = _compiled(digest, view, _decode_summary(definition))
         return known
 
-    def define(self, tool: Tool) -> DefinedTool:
-        """Return the tool that equals a declared one."""
-        digest = content.digest(tool)
+    def define(self, tool: ToolSummary, text: bytes) -> DefinedTool:
+        """Return the tool that equals a declared one, of which ``text`` is the JSON.
+
+        Raises:
+            InvalidMetadataJsonError: The text is no JSON after all.
+        """
+        view = self._interned(text)
+        digest = _digest(view)
         known = self._tools.get(digest)
         if known is None:
-            known = self._tools[digest] = self._compiled(digest, _encode(tool), tool)
+            known = self._tools[digest] = _compiled(digest, view, tool)
         return known
 
     def declared(self, bare: Agent, tools: Iterable[DefinedTool], content_hash: bytes) -> Record:
@@ -143,37 +148,48 @@ class Records:
         """Return what the pool holds, and what it saves over a parsed copy per reference."""
         return self.pool.stats()
 
-    def _compiled(
-        self, digest: bytes, text: str | bytes, declared: Tool | None = None
-    ) -> DefinedTool:
+    def _interned(self, text: str | bytes) -> MetadataView:
         key = self.pool.intern_json(text)
         # A view keeps what it shows: the key is not needed.
-        view = self.pool.get(key)
+        view: MetadataView = self.pool.get(key)
         self.pool.release(key)
-        tool = declared or _decode_summary(text)
-        dependencies = tool.dependencies and tuple(
-            _with_view(dependency, view["dependencies"][position])
-            for position, dependency in enumerate(tool.dependencies)
-        )
-        return DefinedTool(
-            function_name=tool.function_name,
-            capability=tool.capability,
-            version=tool.version,
-            tags=tool.tags,
-            description=tool.description,
-            dependencies=dependencies,
-            kwargs=view.get("kwargs"),
-            llm_filter=tool.llm_filter,
-            llm_provider=tool.llm_provider,
-            input_schema=view.get("inputSchema"),
-            output_schema_canonical=view.get("outputSchemaCanonical"),
-            output_schema_hash=view.get("outputSchemaHash"),
-            definition=view,
-            digest=digest,
-        )
+        return view
 
 
-def _with_view(dependency: Dependency, view: MetadataView) -> Dependency:
+def _digest(definition: MetadataView) -> bytes:
+    """Return a digest that ignores the order of keys and nothing else.
+
+    Agents are not trusted and equal digests share storage, hence a cryptographic hash.
+    """
+    _, _, digits = definition.digest("sha256").partition(":")
+    return bytes.fromhex(digits[: 2 * DIGEST_BYTES])
+
+
+def _compiled(digest: bytes, view: MetadataView, tool: ToolSummary) -> DefinedTool:
+    dependencies = tool.dependencies and tuple(
+        _with_view(dependency, view, position)
+        for position, dependency in enumerate(tool.dependencies)
+    )
+    return DefinedTool(
+        function_name=tool.function_name,
+        capability=tool.capability,
+        version=tool.version,
+        tags=tool.tags,
+        description=tool.description,
+        dependencies=dependencies,
+        kwargs=view.get("kwargs"),
+        llm_filter=tool.llm_filter,
+        llm_provider=tool.llm_provider,
+        input_schema=view.get("inputSchema"),
+        output_schema_canonical=view.get("outputSchemaCanonical"),
+        output_schema_hash=view.get("outputSchemaHash"),
+        definition=view,
+        digest=digest,
+    )
+
+
+def _with_view(dependency: Dependency, tool: MetadataView, position: int) -> Dependency:
     if dependency.expected_schema is None:
         return dependency
+    view = tool["dependencies"][position]
     return structs.replace(dependency, expected_schema=view["expectedSchemaCanonical"])

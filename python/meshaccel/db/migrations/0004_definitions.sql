@@ -11,7 +11,7 @@ CREATE TABLE capabilities (
     id         INTEGER PRIMARY KEY,
     digest     BLOB NOT NULL UNIQUE, -- of the definition, whatever the order of its keys
     name       TEXT NOT NULL,
-    definition TEXT NOT NULL         -- JSON object, as declared
+    definition TEXT NOT NULL         -- JSON object, as declared but for the order of keys
 ) STRICT;
 
 INSERT INTO capabilities (digest, name, definition)
