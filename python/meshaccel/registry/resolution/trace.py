@@ -100,11 +100,11 @@ def explain(
     stages = [stage]
     conditions = _conditions(dependency, scores)
     while kept and (condition := next(conditions, None)):
-        kept, stage = _apply(condition, kept)
+        kept, stage = _apply(condition, kept, stage)
         stages.append(stage)
     chosen = None
     if kept:
-        chosen, stage = _tiebreaker(scores, kept)
+        chosen, stage = _tiebreaker(scores, kept, stage)
         stages.append(stage)
     evicted = any("evicted" in stage for stage in stages)
     return Trace(tuple(stages), evicted, chosen)
@@ -114,6 +114,8 @@ def _health(
     healthy: Sequence[Candidate], unhealthy: Sequence[Candidate], availability: Availability
 ) -> tuple[list[Candidate], JsonObject]:
     kept, stuck = _partition(healthy, availability.is_available)
+    if not unhealthy and not stuck:
+        return kept, _entry("health", kept)
     down = fault("Unhealthy", {"status": "unhealthy"})
     evicted = chain(
         ((candidate, down) for candidate in unhealthy),
@@ -148,21 +150,31 @@ def _conditions(dependency: Dependency, scores: _Scores) -> Iterator[_Condition]
 
 
 def _apply(
-    condition: _Condition, candidates: list[Candidate]
+    condition: _Condition, candidates: list[Candidate], before: JsonObject
 ) -> tuple[list[Candidate], JsonObject]:
     if condition.fits is None:
-        return candidates, _entry(condition.stage, candidates)
+        return candidates, _same(condition.stage, before)
     kept, dropped = _partition(candidates, condition.fits)
+    if not dropped:
+        return candidates, _same(condition.stage, before)
     evicted = ((candidate, condition.why(candidate.tool)) for candidate in dropped)
     return kept, _entry(condition.stage, kept, evicted, len(dropped))
 
 
-def _tiebreaker(scores: _Scores, candidates: list[Candidate]) -> tuple[Candidate, JsonObject]:
+def _tiebreaker(
+    scores: _Scores, candidates: list[Candidate], before: JsonObject
+) -> tuple[Candidate, JsonObject]:
+    if len(candidates) == 1:
+        return candidates[0], _choice(_same("tiebreaker", before), candidates[0])
     # Of equals ``nlargest`` keeps the order, which is that of the agents' ids.
     by_id = sorted(candidates, key=lambda candidate: candidate.agent_id)
     best = heapq.nlargest(MAX_IDS, by_id, key=scores.rank)
     entry = _entry("tiebreaker", [*best, *by_id[len(best) :]])
-    return best[0], {**entry, "chosen": _id(best[0]), "reason": "HighestScoreThenVersion"}
+    return best[0], _choice(entry, best[0])
+
+
+def _choice(entry: JsonObject, chosen: Candidate) -> JsonObject:
+    return {**entry, "chosen": _id(chosen), "reason": "HighestScoreThenVersion"}
 
 
 def _partition(
@@ -186,9 +198,17 @@ def _entry(
     if dropped:
         shown = islice(evicted, MAX_IDS)
         entry["evicted"] = [{"id": _id(candidate), **why} for candidate, why in shown]
-    counts = {"kept": len(kept) - MAX_IDS, "evicted": dropped - MAX_IDS}
-    omitted = {name: count for name, count in counts.items() if count > 0}
-    return entry | {"omitted": omitted} if omitted else entry
+    if max(len(kept), dropped) > MAX_IDS:
+        counts = {"kept": len(kept) - MAX_IDS, "evicted": dropped - MAX_IDS}
+        entry["omitted"] = {name: count for name, count in counts.items() if count > 0}
+    return entry
+
+
+def _same(stage: str, before: JsonObject) -> JsonObject:
+    """Write a stage that kept what the one before it kept."""
+    entry = {"stage": stage, "kept": before["kept"]}
+    omitted = before.get("omitted", {}).get("kept")
+    return {**entry, "omitted": {"kept": omitted}} if omitted else entry
 
 
 def _id(candidate: Candidate) -> str:
