@@ -30,11 +30,16 @@ class SystemClock:
 
 def rfc3339(us: int) -> str:
     """Format Unix microseconds as RFC 3339 in UTC."""
+    return rfc3339_bytes(us).decode()
+
+
+def rfc3339_bytes(us: int) -> bytes:
+    """As ``rfc3339``, in ASCII."""
     seconds, microseconds = divmod(us, 1_000_000)
-    return f"{_date_and_time(seconds)}.{microseconds:06}Z"
+    return b"%b.%06dZ" % (_date_and_time(seconds), microseconds)
 
 
 # A listing formats a time per agent, nearly all of them within the last heartbeat interval.
 @lru_cache(maxsize=1024)
-def _date_and_time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _date_and_time(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()

@@ -49,7 +49,9 @@ class ListingPages:
             if start:
                 await asyncio.sleep(0)
             stop = start + ENTRIES_PER_TURN
-            last_seen = (self._last_seen_us(listed.id) for listed in page.agents[start:stop])
+            ids = [listed.id for listed in page.agents[start:stop]]
+            # An agent may be removed between a look at the database and this one.
+            last_seen = self._registry.all_last_seen_us(ids, unknown=now_us)
             pieces = wire.entries(page.heads(start, stop), last_seen)
             if start == 0:
                 pieces.insert(0, wire.PAGE_BEGINS)
@@ -57,10 +59,6 @@ class ListingPages:
                 pieces[len(pieces) - bool(page.agents) :] = [wire.page_ends(page, now_us=now_us)]
             parts.append(b"".join(pieces))
         return parts
-
-    def _last_seen_us(self, agent_id: str) -> int:
-        # An agent may be removed between a look at the database and this one.
-        return self._registry.last_seen_us(agent_id) or self._clock.now_us()
 
 
 class Parts(Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from meshaccel.clock import rfc3339
+from meshaccel.clock import rfc3339, rfc3339_bytes
 from meshaccel.db.events import Event
 from meshaccel.db.schemas import StoredSchema
 from meshaccel.errors import InvalidRequestError
@@ -173,9 +173,7 @@ def entries(heads: Iterable[bytes], last_seen_us: Iterable[int]) -> list[bytes]:
     """Return pieces of JSON: some agents of a page, and a comma after each."""
     pieces: list[bytes] = []
     for head, seen_us in zip(heads, last_seen_us, strict=True):
-        pieces.append(head)
-        pieces.append(b',"last_seen":"%b"}' % rfc3339(seen_us).encode())
-        pieces.append(b",")
+        pieces += (head, b',"last_seen":"%b"}' % rfc3339_bytes(seen_us), b",")
     return pieces
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Iterable
 from functools import partial
 from types import TracebackType
 from typing import Literal, Self
@@ -289,6 +290,10 @@ class AgentRegistry:
         """Return the last sign of life in Unix microseconds; None of an unknown agent."""
         session = self._sessions.get(agent_id)
         return None if session is None else session.last_seen_us
+
+    def all_last_seen_us(self, agent_ids: Iterable[str], *, unknown: int) -> list[int]:
+        """Return the last signs of life of some agents, and ``unknown`` for one that is not."""
+        return self._sessions.last_seen_us(agent_ids, unknown=unknown)
 
     async def resolve(self, agent_id: str) -> Wiring:
         """Return what an agent would be told if it registered now.

@@ -96,6 +96,11 @@ class Sessions:
         """Return the session of an agent, or None if it is unknown."""
         return self._by_id.get(agent_id)
 
+    def last_seen_us(self, agent_ids: Iterable[str], *, unknown: int) -> list[int]:
+        """Return the last signs of life of some agents, and ``unknown`` for one that is not."""
+        find = self._by_id.get
+        return [s.last_seen_us if (s := find(agent_id)) else unknown for agent_id in agent_ids]
+
     def told(self, agent_id: str) -> Wiring | None:
         """Return what an agent was last told; None if it was told by another process."""
         session = self._by_id.get(agent_id)
