@@ -380,7 +380,10 @@ class Interleavings(RuleBasedStateMachine):
         assert all(change.done() for change in self.changes)
         for node in self.nodes:
             assert node.cache.stats().under_way == 0
-            self.do(node.cache.close)
+            closing = self.do(node.cache.close)
+            while self.go_on():  # what the store was not told of yet
+                pass
+            assert closing.done()
             node.cache._parts.first.fresh.validate()
             node.cache._parts.first.old.validate()
 
