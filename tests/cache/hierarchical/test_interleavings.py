@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import async_solipsism
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -85,7 +86,8 @@ class Interleavings(RuleBasedStateMachine):
         shut: list[str],
     ) -> None:
         """Make two nodes."""
-        self.loop = asyncio.new_event_loop()
+        # In real time, tasks that try again some time later would come between at random.
+        self.loop = async_solipsism.EventLoop()
         self.clock = FakeClock()
         self.truth = dict.fromkeys(KEYS, 0)
         self.promised = dict.fromkeys(KEYS, 0), dict.fromkeys(KEYS, 0)
@@ -353,6 +355,7 @@ class Interleavings(RuleBasedStateMachine):
         """Let time pass."""
         self.events += 1
         self.clock.now += seconds
+        self.loop.run_until_complete(asyncio.sleep(seconds))
         self.do()
 
     @precondition(lambda self: self.fails)
