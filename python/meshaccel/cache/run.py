@@ -44,9 +44,6 @@ class Run(Generic[V]):
         source: Fetches what the second level does not have.
         wish: What the first caller said.
         enough: Seconds that an entry of the second level must have left to count.
-        patient: Whether callers are to ask the second level again for what was outdated while
-            it was read. Not twice: where changes follow each other faster than trips take, it
-            would never end.
     """
 
     def __init__(
@@ -57,14 +54,12 @@ class Run(Generic[V]):
         wish: Wish,
         *,
         enough: float,
-        patient: bool = True,
     ) -> None:
         self._parts = parts
         self._jobs = [Job(fetch, self._known(fetch.key)) for fetch in fetches]
         self._source = source
         self._wish = wish
         self._enough = enough
-        self._patient = patient
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -133,7 +128,7 @@ class Run(Generic[V]):
                 old.forget()
             return
         fetch.tags = job.old.tags
-        if self._patient and job.old.expired and entry is not None and not entry.expired:
+        if fetch.patient and job.old.expired and entry is not None and not entry.expired:
             # Something changed while the store was asked, or a backplane began to listen. The
             # store knows by now whether the entry still counts: asking again costs a trip, not a
             # call of the function.
