@@ -81,4 +81,6 @@ async def main(registry: str, state: Path) -> None:
 
 
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit(__doc__)
     asyncio.run(main(sys.argv[1], Path(sys.argv[2] if len(sys.argv) > 2 else "agents.state")))  # noqa: PLR2004

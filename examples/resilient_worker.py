@@ -101,5 +101,7 @@ async def main(source: str, database: str) -> None:
 
 
 if __name__ == "__main__":
+    if not sys.argv[2:]:
+        sys.exit(__doc__)
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -107,4 +107,6 @@ async def main(store: str, command: str, *words: str) -> None:
 
 
 if __name__ == "__main__":
+    if not sys.argv[3:]:
+        sys.exit(__doc__)
     asyncio.run(main(*sys.argv[1:]))

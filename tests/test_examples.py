@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import httpx
+import pytest
 from tests.integration.processes import Process, Registry, free_port, request, wait_for
 
 if TYPE_CHECKING:
@@ -36,6 +37,17 @@ def run(program: str, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize(
+    "program", ["discovery_in_an_agent.py", "resilient_worker.py", "shared_cache.py"]
+)
+def test_without_arguments_it_says_how_it_is_run(program: str) -> None:
+    command = [sys.executable, str(EXAMPLES / program)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 1
+    assert f"python examples/{program} " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 class Conversation:

@@ -24,6 +24,7 @@ BODY = b'{"agent_id":"new"}'
         ("deflate", zlib.compress(BODY)),
         ("gzip", gzip.compress(bytes(50_000_000), 1)),
     ],
+    ids=("gzip", "deflate", "bomb"),  # the first has the time in it
 )
 def test_packed_body_is_not_unpacked(mesh: Client, encoding: str, body: bytes) -> None:
     """It is bytes that are no JSON, however much might be in it."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 import pytest
 from playwright.sync_api import expect
-from tests.http.client import Client, VirtualClock, tool
+from tests.http.client import QUIET, Client, VirtualClock, tool
 from tests.integration.processes import Registry, request
 from tests.service import Service
 from tests.ui.conftest import Open
@@ -18,6 +18,8 @@ from tests.ui.prefix import behind_prefix
 from tests.ui.visits import VIEWS
 
 from meshaccel import AgentRegistry
+from meshaccel.http.auth import Gate
+from meshaccel.http.tokens import TokenFile
 from meshaccel.registry.registration import Declaration
 
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True}
@@ -221,3 +223,17 @@ async def register_chain(registry: AgentRegistry, length: int) -> None:
         declared = {"agent_id": f"s{at:03}", "tools": [tool(f"c{at}", f"c{at + 1}")]}
         await registry.register(msgspec.convert(declared, Declaration))
         await asyncio.sleep(0)
+
+
+def test_who_reads_with_a_token_has_the_page_too(
+    server: Service, tmp_path: Path, visit: Open
+) -> None:
+    """The browser asks for a name, which may be any, and a password, which is the token."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("token-0123456789abcdef\n")
+    tokens.chmod(0o600)
+    gate = Gate(write_tokens=TokenFile(tokens), read_tokens=TokenFile(tokens))
+    known = {"username": "anyone", "password": "token-0123456789abcdef"}
+    with server.open(tmp_path / "registry.db", settings=QUIET, gate=gate):
+        page = visit(server.url, http_credentials=known)
+        expect(page.page.locator("#about")).to_contain_text("0 of 0 agents healthy")

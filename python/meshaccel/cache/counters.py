@@ -61,7 +61,7 @@ class HierarchicalStats(NamedTuple):
     joined: int
     """Reads that shared the fetch of another."""
     outdated: int
-    """Fetched values that were not stored: something they depend on had changed."""
+    """Fetched values that the first level did not keep: something they depend on had changed."""
     stale: int
     """Old values served while a new one was fetched, by request or after a soft timeout."""
     failed_safe: int

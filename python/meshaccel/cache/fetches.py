@@ -45,7 +45,7 @@ class Fetch(Generic[V]):
 
     __slots__ = (
         "_outcome", "_process", "_waiters", "abandoned", "asked", "guard", "in_background", "key",
-        "loop", "stop", "tags",
+        "loop", "patient", "stop", "tags",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,9 @@ class Fetch(Generic[V]):
         self._outcome: Outcome | None = None
         self.abandoned = False
         """Nobody waits, and nobody can join any more."""
+        self.patient = True
+        """Nobody of those who wait was told to try again before. Who is told so each time waits for
+        ever where changes follow each other faster than trips to the second level take."""
 
     def joinable(self, tags: frozenset[str]) -> bool:
         """Whether someone who comes now, and knows of these tags, may share its outcome."""
@@ -79,8 +82,9 @@ class Fetch(Generic[V]):
             and self._process == os.getpid()
         )
 
-    def join(self) -> Waiter:
+    def join(self, *, patient: bool = True) -> Waiter:
         """Become one of those who wait. Whoever stops waiting has to ``leave``."""
+        self.patient = self.patient and patient
         loop = asyncio.get_running_loop()
         waiter: Waiter = loop.create_future()
         self._waiters[waiter] = None

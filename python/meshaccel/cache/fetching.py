@@ -108,13 +108,14 @@ class Fetching(Generic[V]):
 
     async def _fetched(self, keys: Sequence[str], source: Source[V], wish: Wish) -> dict[str, V]:
         found: dict[str, V] = {}
+        tried = False
         while keys:
             epoch = self._first.epoch
             fetches, new = self._entered(keys, wish, in_background=False)
-            joined = [(fetch, fetch.join()) for fetch in fetches]
+            joined = [(fetch, fetch.join(patient=not tried)) for fetch in fetches]
             if new:
                 Run(self._parts, new, source, wish, enough=0.0).start()
-            ours = set(new)
+            tried, ours = True, set(new)
             self._counters.joined += len(joined) - len(ours)
             try:
                 outcomes = [await waiter for _, waiter in joined]

@@ -30,7 +30,7 @@ _EVENTS = {
     "fetch_errors": "Calls that failed, timeouts included",
     "timeouts": "Calls that exceeded the hard timeout",
     "joined": "Reads that shared the fetch of another",
-    "outdated": "Fetched values not stored: something they depend on had changed",
+    "outdated": "Fetched values not kept in the first level: something they depend on had changed",
     "stale": "Old values served while a new one was fetched",
     "failed_safe": "Old values served in place of an error",
     "refreshed": "Fetches in the background",

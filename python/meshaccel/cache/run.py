@@ -128,7 +128,7 @@ class Run(Generic[V]):
                 old.forget()
             return
         fetch.tags = job.old.tags
-        if job.old.expired and entry is not None and not entry.expired:
+        if fetch.patient and job.old.expired and entry is not None and not entry.expired:
             # Something changed while the store was asked, or a backplane began to listen. The
             # store knows by now whether the entry still counts: asking again costs a trip, not a
             # call of the function.

@@ -166,12 +166,12 @@ class HttpSource:
                 return error.response
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response:
-        response = await self._http.send(request, stream=True)
+        arriving = await self._http.send(request, stream=True)
         try:
-            response = _with_body(response, await _whole(response))
+            response = _with_body(arriving, await _whole(arriving))
         finally:
-            self.received_bytes += response.num_bytes_downloaded
-            await response.aclose()
+            self.received_bytes += arriving.num_bytes_downloaded
+            await arriving.aclose()
         if _worth_retrying(response.status_code):
             response.raise_for_status()
         return response

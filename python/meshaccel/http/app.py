@@ -31,7 +31,7 @@ from meshaccel.http.asgi import (
     StoppingError,
 )
 from meshaccel.http.auth import (
-    CHALLENGE,
+    CHALLENGES,
     CrossOriginError,
     Gate,
     UnauthorizedError,
@@ -282,7 +282,7 @@ class App:
         body = wire.error(message, now_us=self._now_us())
         # What is left of a request would be taken for the next one, or read for nothing. Agents
         # whose requests were whole keep their connections, above all while there is trouble.
-        headers = (CHALLENGE,) if status == HTTPStatus.UNAUTHORIZED else ()
+        headers = CHALLENGES if status == HTTPStatus.UNAUTHORIZED else ()
         return Response(status, body, close=not await request.ends(), headers=headers)
 
     def _now_us(self) -> int:

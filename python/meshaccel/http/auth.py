@@ -8,7 +8,11 @@ from meshaccel.errors import MeshAccelError
 from meshaccel.http.asgi import Request
 from meshaccel.http.tokens import TokenFile
 
-CHALLENGE = (b"www-authenticate", b'Bearer realm="meshaccel", Basic realm="meshaccel"')
+# In two headers: browsers on Chromium take those of one for one, which they do not know.
+CHALLENGES = (
+    (b"www-authenticate", b'Bearer realm="meshaccel"'),
+    (b"www-authenticate", b'Basic realm="meshaccel"'),
+)
 
 _READS = ("GET", "HEAD", "OPTIONS", "TRACE")
 

@@ -293,6 +293,34 @@ async def test_read_during_a_set_does_not_bring_the_old_value_back() -> None:
     assert (await cache.get("key"), cache.get_now("key")) == ("new", "new")
 
 
+@pytest.mark.parametrize("bulk", [False, True])
+@asynchronous
+async def test_sets_that_follow_each_other_faster_than_trips_take_hold_no_reader_up(
+    *, bulk: bool
+) -> None:
+    l2 = Doors(MemoryL2(), "read")
+    cache = make(l2)
+    await cache.set("key", "old")
+    cache._parts.first.clear()
+    origin = Origin("fetched")
+
+    async def read() -> Any:
+        if bulk:
+            found = await cache.get_many(["key"], lambda keys: dict.fromkeys(keys, "fetched"))
+            return found["key"]
+        return await cache.get("key", origin)
+
+    reading = asyncio.ensure_future(read())
+    await idle()
+    for number in range(6):
+        if reading.done():
+            break
+        await cache.set("key", f"set {number}")
+        await l2.pass_one()
+    assert reading.done()
+    assert await reading == "fetched"
+
+
 @asynchronous
 async def test_cancelled_set_leaves_neither_value_in_doubt() -> None:
     l2 = Doors(MemoryL2())
