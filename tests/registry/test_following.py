@@ -173,6 +173,31 @@ def test_the_listing_shows_what_agents_were_told_elsewhere(tmp_path: Path) -> No
     on_two(tmp_path, test)
 
 
+def test_an_agent_is_told_elsewhere_while_it_is_listed(tmp_path: Path) -> None:
+    """What it takes to describe an agent is settled once, before others get their turn."""
+
+    async def test(here: AgentRegistry, there: AgentRegistry) -> None:
+        await here.register(declare("c", NEED))
+        fleet = here._derived.fleet
+
+        async def told_meanwhile(agents: Any) -> Any:
+            found = await fleet(agents)
+            await there.register(declare("p", OFFER))
+            await there.register(declare("c", NEED))
+            await there._liveness.flush()
+            here._follower.look()
+            return found
+
+        here._derived.fleet = told_meanwhile  # type: ignore[method-assign]
+        listed = (await here.list_agents()).agents
+        here._derived.fleet = fleet  # type: ignore[method-assign]
+        assert [one.info.dependencies_resolved for one in listed] == [0]
+        (consumer, _) = (await here.list_agents()).agents
+        assert consumer.info.dependencies_resolved == 1
+
+    on_two(tmp_path, test)
+
+
 def test_readers_of_the_feed_are_woken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the next look; and whoever heard of a revision elsewhere is not told of the future."""
     monkeypatch.setattr(following, "LOOK_INTERVAL_S", 0.001)
