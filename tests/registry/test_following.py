@@ -365,6 +365,27 @@ def test_who_is_too_far_behind_begins_anew(
     on_two(tmp_path, test)
 
 
+def test_many_capabilities_take_little_room(tmp_path: Path) -> None:
+    """Nobody fills the disk by changing often what is large; the others know all the same."""
+    names = [f"{'long-' * 40}{number}" for number in range(1000)]
+    tools = [Tool(function_name=name, capability=name) for name in names]
+    need = Tool(function_name="f", dependencies=(Dependency(capability=names[-1]),))
+
+    async def test(here: AgentRegistry, there: AgentRegistry) -> None:
+        await there.register(declare("c", need))
+        for port in (1, 2):
+            await here.register(declare("p", *tools, port=port))
+            (entry,) = (await there.resolve("c")).dependencies_resolved["f"]
+            assert entry is not None
+            assert entry.endpoint == f"http://h:{port}"
+            assert (await there.get_agent("p")).record.http_port == port
+        with closing(sqlite3.connect(tmp_path / "r.db")) as conn:
+            (largest,) = conn.execute("SELECT max(length(tags)) FROM touched").fetchone()
+        assert largest <= touched.MAX_TAGS
+
+    on_two(tmp_path, test)
+
+
 @pytest.mark.parametrize("way", ["replaced", "restored"])
 def test_a_database_that_is_taken_away(
     tmp_path: Path, way: str, caplog: pytest.LogCaptureFixture

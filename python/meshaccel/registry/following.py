@@ -156,8 +156,16 @@ class Follower:
                 log.exception("will look again")
 
     def _take_in(self, rows: list[Followed]) -> None:
-        self._derived.drop({tag for row in rows for tag in row.tags})
-        changed = {row.agent_id for row in rows if agent_tag(row.agent_id) in row.tags}
+        tags: set[str] = set()
+        changed: set[str] = set()
+        for row in rows:
+            if row.tags is None:
+                self._derived.clear()
+            else:
+                tags.update(row.tags)
+            if row.tags is None or agent_tag(row.agent_id) in row.tags:
+                changed.add(row.agent_id)
+        self._derived.drop(tags)
         for row in {row.agent_id: row for row in rows}.values():
             if row.session is None:
                 self._sessions.close(row.agent_id)
