@@ -32,6 +32,9 @@ state that another registry has changed."""
 FILE_INTERVAL = 40
 """Looks between two looks at the file itself."""
 
+NOBODY = -1
+"""Names no registry."""
+
 
 class Follower:
     """Keeps what is in memory as new as the database."""
@@ -49,15 +52,17 @@ class Follower:
         self._derived = derived
         self._sessions = sessions
         self._news = news
-        self._seq = 0
+        self.seq = 0
         """All changes of others up to here are taken in."""
+        self._doubtful = False
+        """Whether one of our own after that may not be known."""
         self._foreign = 0
         """The last of them."""
         self._replaced: DatabaseReplacedError | None = None
 
     def start(self, seq: int) -> None:
         """Go on after a change: all before it is known."""
-        self._seq = seq
+        self.seq = seq
 
     def look(self) -> bool:
         """Take in what others committed; return whether there was anything.
@@ -71,18 +76,20 @@ class Follower:
         if self._replaced is not None:
             raise self._replaced
         last = self._glance.last_seq()
-        if last == self._seq:
+        if last == self.seq:
+            self._doubtful = False
             return False
-        if last < self._seq:
+        if last < self.seq:
             raise self._lost(DatabaseReplacedError("the database was taken back to a former state"))
-        rows = self._glance.since(self._seq, but=self._sessions.me)
+        rows = self._glance.since(self.seq, but=NOBODY if self._doubtful else self._sessions.me)
         if rows is None:
             self._begin_anew()
         elif rows:
             self._take_in(rows)
-            self._seq = self._foreign = rows[-1].seq
+            self.seq = self._foreign = rows[-1].seq
         # What was committed since is for the next look.
-        self._seq = max(self._seq, last)
+        self.seq = max(self.seq, last)
+        self._doubtful = False
         return rows is None or bool(rows)
 
     async def catch_up(self) -> None:
@@ -108,11 +115,16 @@ class Follower:
         """
         if last < self._foreign:
             # What was taken in may be about the same agents: the next look takes it in again.
-            self._seq = min(self._seq, last)
+            self.seq = min(self.seq, last)
             return False
-        if last - count == self._seq:
-            self._seq = last
-        return last <= self._seq
+        if last - count == self.seq:
+            self.seq = last
+        return last <= self.seq
+
+    def doubt(self, seq: int) -> None:
+        """Take in whatever was committed after a number, if it was committed here too."""
+        self.seq = min(self.seq, seq)
+        self._doubtful = True
 
     def check(self) -> None:
         """Refuse to go on with a database that is not there any more.
@@ -178,8 +190,8 @@ class Follower:
         """Take in everything: the log does not go back as far as what is known."""
         if self._glance is None:
             return
-        self._seq, stored = self._glance.everything()
-        self._foreign = self._seq
+        self.seq, stored = self._glance.everything()
+        self._foreign = self.seq
         self._derived.clear()
         gone = {session.agent_id for session in self._sessions}
         for session in stored:
