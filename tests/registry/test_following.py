@@ -395,25 +395,30 @@ def test_a_database_that_is_taken_away(
     path, copy = tmp_path / "r.db", tmp_path / "copy.db"
 
     async def run() -> None:
-        async with await AgentRegistry.open(str(path), settings=QUIET) as registry:
-            await registry.register(declare("a"))
+        registry = await AgentRegistry.open(str(path), settings=QUIET)
+        await registry.register(declare("a"))
+        with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as then:
+            now.backup(then)
+        await registry.register(declare("b"))
+        if way == "replaced":
+            copy.replace(path)
+            with pytest.raises(DatabaseReplacedError, match="restart"):
+                registry._follower.look_at_file()
+        else:
             with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as then:
-                now.backup(then)
-            await registry.register(declare("b"))
-            if way == "replaced":
-                copy.replace(path)
-                with pytest.raises(DatabaseReplacedError, match="restart"):
-                    registry._follower.look_at_file()
-            else:
-                with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as then:
-                    then.backup(now)
-            with pytest.raises(DatabaseReplacedError):
-                await registry.list_agents()
-            with pytest.raises(DatabaseReplacedError):
-                await registry.register(declare("c"))
-            with pytest.raises(DatabaseReplacedError):
-                await registry.heartbeat("c")
+                then.backup(now)
+        with pytest.raises(DatabaseReplacedError):
+            await registry.list_agents()
+        with pytest.raises(DatabaseReplacedError):
+            await registry.register(declare("c"))
+        errors = await asyncio.gather(
+            registry.heartbeat("c"), registry.get_agent("a"), return_exceptions=True
+        )
+        assert [type(error) for error in errors] == [DatabaseReplacedError] * 2
+        # One and the same would hold on to the frames of all who met it.
+        assert errors[0] is not errors[1]
+        # Nor can the last signs of life be written.
+        with pytest.raises(DatabaseReplacedError):
+            await registry.close()
 
-    # Nor can the last signs of life be written.
-    with pytest.raises(DatabaseReplacedError):
-        asyncio.run(run())
+    asyncio.run(run())

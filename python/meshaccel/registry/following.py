@@ -58,7 +58,8 @@ class Follower:
         """Whether one of our own after that may not be known."""
         self._foreign = 0
         """The last of them."""
-        self._replaced: DatabaseReplacedError | None = None
+        self._replaced: str | None = None
+        """What became of the database, if it is lost."""
 
     def start(self, seq: int) -> None:
         """Go on after a change: all before it is known."""
@@ -73,14 +74,13 @@ class Follower:
         """
         if self._glance is None:
             return False
-        if self._replaced is not None:
-            raise self._replaced
+        self.check()
         last = self._glance.last_seq()
         if last == self.seq:
             self._doubtful = False
             return False
         if last < self.seq:
-            raise self._lost(DatabaseReplacedError("the database was taken back to a former state"))
+            raise self._lost("the database was taken back to a former state")
         rows = self._glance.since(self.seq, but=NOBODY if self._doubtful else self._sessions.me)
         if rows is None:
             self._begin_anew()
@@ -133,7 +133,8 @@ class Follower:
             DatabaseReplacedError: the file was replaced.
         """
         if self._replaced is not None:
-            raise self._replaced
+            # A new one each time: one and the same would keep the frames of all who met it.
+            raise DatabaseReplacedError(self._replaced)
 
     def look_at_file(self) -> None:
         """See whether the database is still there.
@@ -145,7 +146,7 @@ class Follower:
             try:
                 self._glance.check_file()
             except DatabaseReplacedError as error:
-                raise self._lost(error) from None
+                raise self._lost(str(error)) from None
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -202,8 +203,8 @@ class Follower:
         self._news()
         log.warning("missed changes of other registries: beginning anew")
 
-    def _lost(self, error: DatabaseReplacedError) -> DatabaseReplacedError:
+    def _lost(self, what: str) -> DatabaseReplacedError:
         if self._replaced is None:
-            self._replaced = error
-            log.critical("the database is lost", extra={"error": str(error)})
-        return error
+            self._replaced = what
+            log.critical("the database is lost", extra={"error": what})
+        return DatabaseReplacedError(what)
