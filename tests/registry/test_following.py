@@ -173,6 +173,31 @@ def test_the_listing_shows_what_agents_were_told_elsewhere(tmp_path: Path) -> No
     on_two(tmp_path, test)
 
 
+def test_an_agent_is_told_elsewhere_while_it_is_listed(tmp_path: Path) -> None:
+    """What it takes to describe an agent is settled once, before others get their turn."""
+
+    async def test(here: AgentRegistry, there: AgentRegistry) -> None:
+        await here.register(declare("c", NEED))
+        fleet = here._derived.fleet
+
+        async def told_meanwhile(agents: Any) -> Any:
+            found = await fleet(agents)
+            await there.register(declare("p", OFFER))
+            await there.register(declare("c", NEED))
+            await there._liveness.flush()
+            here._follower.look()
+            return found
+
+        here._derived.fleet = told_meanwhile  # type: ignore[method-assign]
+        listed = (await here.list_agents()).agents
+        here._derived.fleet = fleet  # type: ignore[method-assign]
+        assert [one.info.dependencies_resolved for one in listed] == [0]
+        (consumer, _) = (await here.list_agents()).agents
+        assert consumer.info.dependencies_resolved == 1
+
+    on_two(tmp_path, test)
+
+
 def test_readers_of_the_feed_are_woken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the next look; and whoever heard of a revision elsewhere is not told of the future."""
     monkeypatch.setattr(following, "LOOK_INTERVAL_S", 0.001)
@@ -340,6 +365,27 @@ def test_who_is_too_far_behind_begins_anew(
     on_two(tmp_path, test)
 
 
+def test_many_capabilities_take_little_room(tmp_path: Path) -> None:
+    """Nobody fills the disk by changing often what is large; the others know all the same."""
+    names = [f"{'long-' * 40}{number}" for number in range(1000)]
+    tools = [Tool(function_name=name, capability=name) for name in names]
+    need = Tool(function_name="f", dependencies=(Dependency(capability=names[-1]),))
+
+    async def test(here: AgentRegistry, there: AgentRegistry) -> None:
+        await there.register(declare("c", need))
+        for port in (1, 2):
+            await here.register(declare("p", *tools, port=port))
+            (entry,) = (await there.resolve("c")).dependencies_resolved["f"]
+            assert entry is not None
+            assert entry.endpoint == f"http://h:{port}"
+            assert (await there.get_agent("p")).record.http_port == port
+        with closing(sqlite3.connect(tmp_path / "r.db")) as conn:
+            (largest,) = conn.execute("SELECT max(length(tags)) FROM touched").fetchone()
+        assert largest <= touched.MAX_TAGS
+
+    on_two(tmp_path, test)
+
+
 @pytest.mark.parametrize("way", ["replaced", "restored"])
 def test_a_database_that_is_taken_away(
     tmp_path: Path, way: str, caplog: pytest.LogCaptureFixture
@@ -349,25 +395,30 @@ def test_a_database_that_is_taken_away(
     path, copy = tmp_path / "r.db", tmp_path / "copy.db"
 
     async def run() -> None:
-        async with await AgentRegistry.open(str(path), settings=QUIET) as registry:
-            await registry.register(declare("a"))
+        registry = await AgentRegistry.open(str(path), settings=QUIET)
+        await registry.register(declare("a"))
+        with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as then:
+            now.backup(then)
+        await registry.register(declare("b"))
+        if way == "replaced":
+            copy.replace(path)
+            with pytest.raises(DatabaseReplacedError, match="restart"):
+                registry._follower.look_at_file()
+        else:
             with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as then:
-                now.backup(then)
-            await registry.register(declare("b"))
-            if way == "replaced":
-                copy.replace(path)
-                with pytest.raises(DatabaseReplacedError, match="restart"):
-                    registry._follower.look_at_file()
-            else:
-                with closing(sqlite3.connect(path)) as now, closing(sqlite3.connect(copy)) as then:
-                    then.backup(now)
-            with pytest.raises(DatabaseReplacedError):
-                await registry.list_agents()
-            with pytest.raises(DatabaseReplacedError):
-                await registry.register(declare("c"))
-            with pytest.raises(DatabaseReplacedError):
-                await registry.heartbeat("c")
+                then.backup(now)
+        with pytest.raises(DatabaseReplacedError):
+            await registry.list_agents()
+        with pytest.raises(DatabaseReplacedError):
+            await registry.register(declare("c"))
+        errors = await asyncio.gather(
+            registry.heartbeat("c"), registry.get_agent("a"), return_exceptions=True
+        )
+        assert [type(error) for error in errors] == [DatabaseReplacedError] * 2
+        # One and the same would hold on to the frames of all who met it.
+        assert errors[0] is not errors[1]
+        # Nor can the last signs of life be written.
+        with pytest.raises(DatabaseReplacedError):
+            await registry.close()
 
-    # Nor can the last signs of life be written.
-    with pytest.raises(DatabaseReplacedError):
-        asyncio.run(run())
+    asyncio.run(run())

@@ -17,7 +17,6 @@ from tests.http.test_signals_model import tools
 from meshaccel import (
     AgentRecord,
     AgentRegistry,
-    Declaration,
     RegistrationRejectedError,
     Signal,
     Tool,
@@ -25,6 +24,7 @@ from meshaccel import (
 )
 from meshaccel.content import digest_bytes
 from meshaccel.discovery.protocol import Changes, ChangesRequest
+from meshaccel.http.wire import read_declaration
 from meshaccel.models import Candidate
 from meshaccel.registry import following
 from meshaccel.registry.resolution import Resolver, Wiring
@@ -77,20 +77,30 @@ class ReplicaMachine(RuleBasedStateMachine):
     @rule(
         at=WHICH,
         agent=AGENTS,
-        declared=st.lists(tools(), max_size=2),
+        declared=st.lists(tools(), max_size=3),
         port=st.sampled_from([80, 81]),
+        respelt=st.booleans(),
     )
-    def register(self, at: int, agent: str, declared: list[Json], port: int) -> None:
+    def register(
+        self,
+        at: int,
+        agent: str,
+        declared: list[Json],
+        port: int,
+        respelt: bool = False,  # noqa: FBT001, FBT002 - drawn
+    ) -> None:
         """Register as HTTP does; the answer is the wiring of the model."""
         self.clock.seconds += 0.001
-        body = {"agent_id": agent, "http_host": "h", "http_port": port, "tools": declared}
-        digest = digest_bytes(msgspec.json.encode(body))
+        spelt = [dict(reversed(one.items())) for one in declared] if respelt else declared
+        fields = {"agent_id": agent, "http_host": "h", "http_port": port, "tools": spelt}
+        body = msgspec.json.encode(fields)
+        digest = digest_bytes(body)
         registry = self.registries[at]
         before = self.members.get(agent)
         try:
             answer = self.runner.run(registry.register_again(digest))
             if answer is None:
-                declaration = msgspec.convert(body, Declaration)
+                declaration = read_declaration(body, registry.tools)
                 answer = self.runner.run(registry.register(declaration, body_digest=digest))
         except RegistrationRejectedError:
             assert any(d.get("required") for t in declared for d in t.get("dependencies", ()))
@@ -110,13 +120,22 @@ class ReplicaMachine(RuleBasedStateMachine):
             member.teller, member.written = at, False
         member.told = wiring
 
-    @rule(at=WHICH, agent=AGENTS)
-    def register_again(self, at: int, agent: str) -> None:
+    @rule(at=WHICH, agent=AGENTS, respelt=st.booleans())
+    def register_again(self, at: int, agent: str, respelt: bool) -> None:  # noqa: FBT001 - drawn
         """Register with what was declared before, as after a signal."""
         member = self.members.get(agent)
         if member is not None and member.leased:
             declared = msgspec.to_builtins(member.tools)
-            self.register(at, agent, list(declared), member.port)
+            self.register(at, agent, list(declared), member.port, respelt)
+
+    @rule(at=WHICH, agent=AGENTS, place=st.integers(0, 2), new=st.none() | tools())
+    def alter(self, at: int, agent: str, place: int, new: Json | None) -> None:
+        """Register with one tool changed, added or taken away: of the others, memory knows."""
+        member = self.members.get(agent)
+        if member is not None and member.leased:
+            declared = list(msgspec.to_builtins(member.tools))
+            declared[place : place + 1] = [] if new is None else [new]
+            self.register(at, agent, declared, member.port)
 
     @rule(at=WHICH, agent=AGENTS, declared=st.lists(tools(), max_size=1))
     def put(self, at: int, agent: str, declared: list[Json]) -> None:

@@ -18,7 +18,10 @@ KEPT = 50_000
 PRUNED = 1_000
 """Rows that go at once."""
 
-_decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
+MAX_TAGS = 4 * 1024
+"""Bytes of the tags of a row. An agent may have capabilities of megabytes, and change often."""
+
+_decode_tags = msgspec.json.Decoder(tuple[str, ...] | None).decode
 
 
 class Touch(Struct, frozen=True):
@@ -34,7 +37,8 @@ class Followed(Struct, frozen=True):
 
     seq: int
     agent_id: str
-    tags: tuple[str, ...]
+    tags: tuple[str, ...] | None
+    """None if they were too many to be kept: anything may be different."""
     session: StoredSession | None
     """None of an agent that is not there."""
 
@@ -46,7 +50,7 @@ def append(conn: sqlite3.Connection, touches: Iterable[Touch], *, writer: int) -
         last = (
             conn.execute(
                 "INSERT INTO touched (writer, agent_id, tags) VALUES (?, ?, ?)",
-                (writer, touch.agent_id, msgspec.json.encode(touch.tags).decode()),
+                (writer, touch.agent_id, _written(touch.tags)),
             ).lastrowid
             or 0
         )
@@ -88,3 +92,8 @@ def since(conn: sqlite3.Connection, seq: int, *, but: int) -> list[Followed] | N
         )
         for row in rows
     ]
+
+
+def _written(tags: tuple[str, ...]) -> str:
+    text = msgspec.json.encode(tags)
+    return text.decode() if len(text) <= MAX_TAGS else "null"

@@ -43,17 +43,19 @@ class Commits:
         work: Callable[[sqlite3.Connection], T],
         committed: Callable[[T], None],
         changes: Callable[[T], Sequence[Change]],
+        failed: Callable[[], None] = lambda: None,
     ) -> T:
         """Run ``work`` in a write transaction, then ``committed`` with its result.
 
         ``changes`` names the changes of the result, and runs in the transaction. ``committed``
         notes the result in memory; it runs right after the commit and in the order of the commits
-        made here. Both happen even if the caller is cancelled.
+        made here. ``failed`` takes back what was noted before. All of it happens even if the
+        caller is cancelled.
 
         Raises:
             DatabaseError: the transaction failed.
         """
-        task = asyncio.create_task(self._run(work, committed, changes))
+        task = asyncio.create_task(self._run(work, committed, changes, failed))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
@@ -82,10 +84,6 @@ class Commits:
         if not self._follower.note_own(last, count):
             await self._follower.catch_up()
 
-    def forget(self) -> None:
-        """Drop all that was derived: what memory held for a while was not committed."""
-        self._derived.clear()
-
     async def settle(self) -> None:
         """Wait for the changes under way."""
         if self._under_way:
@@ -96,6 +94,7 @@ class Commits:
         work: Callable[[sqlite3.Connection], T],
         committed: Callable[[T], None],
         changes: Callable[[T], Sequence[Change]],
+        failed: Callable[[], None],
     ) -> T:
         def logged(conn: sqlite3.Connection) -> tuple[T, Sequence[Change], int]:
             result = work(conn)
@@ -103,12 +102,15 @@ class Commits:
             touches = [Touch(change.agent_id, tuple(change.tags())) for change in named]
             return result, named, touched.append(conn, touches, writer=self._me)
 
-        self._follower.check()
+        known = self._follower.seq
         try:
+            self._follower.check()
             result, named, last = await self._database.write(logged)
         except DatabaseError:
             # An error while committing does not tell whether it was committed.
+            failed()
             self._derived.clear()
+            self._follower.doubt(known)
             self._news()
             raise
         committed(result)

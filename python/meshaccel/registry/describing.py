@@ -38,9 +38,9 @@ class Description(Struct, frozen=True):
     tags: list[str]
 
 
-def needs_fleet(record: Record, sessions: Sessions) -> bool:
-    """Whether the listing of an agent depends on what others offer now."""
-    return sessions.told(record.id) is None or any(
+def needs_fleet(record: Record, told: Wiring | None) -> bool:
+    """Whether the listing of an agent that was ``told`` so depends on what others offer now."""
+    return told is None or any(
         tool.llm_filter is not None
         or any(dependency.required for dependency in tool.dependencies or ())
         for tool in record.tools
@@ -58,11 +58,12 @@ class Lister:
         self._resolver = fleet.resolver()
         self._places = _Places()
 
-    def describe(self, record: Record) -> Description:
-        """Describe one agent."""
-        told = self._sessions.told(record.id)
-        needed = needs_fleet(record, self._sessions)
-        part = self._fleet.part(record.tools) if needed else _NO_FLEET
+    def describe(self, record: Record, told: Wiring | None) -> Description:
+        """Describe one agent, and what it was told when ``needs_fleet`` was asked.
+
+        By now it may have been told something else: then the tags of this are dropped.
+        """
+        part = self._fleet.part(record.tools) if needs_fleet(record, told) else _NO_FLEET
         if told is None:
             # Another process told it: most likely what it would be told now.
             told = self._resolver.resolve_agent(record.id, record.tools)

@@ -32,6 +32,9 @@ state that another registry has changed."""
 FILE_INTERVAL = 40
 """Looks between two looks at the file itself."""
 
+NOBODY = -1
+"""Names no registry."""
+
 
 class Follower:
     """Keeps what is in memory as new as the database."""
@@ -49,15 +52,18 @@ class Follower:
         self._derived = derived
         self._sessions = sessions
         self._news = news
-        self._seq = 0
+        self.seq = 0
         """All changes of others up to here are taken in."""
+        self._doubtful = False
+        """Whether one of our own after that may not be known."""
         self._foreign = 0
         """The last of them."""
-        self._replaced: DatabaseReplacedError | None = None
+        self._replaced: str | None = None
+        """What became of the database, if it is lost."""
 
     def start(self, seq: int) -> None:
         """Go on after a change: all before it is known."""
-        self._seq = seq
+        self.seq = seq
 
     def look(self) -> bool:
         """Take in what others committed; return whether there was anything.
@@ -68,21 +74,22 @@ class Follower:
         """
         if self._glance is None:
             return False
-        if self._replaced is not None:
-            raise self._replaced
+        self.check()
         last = self._glance.last_seq()
-        if last == self._seq:
+        if last == self.seq:
+            self._doubtful = False
             return False
-        if last < self._seq:
-            raise self._lost(DatabaseReplacedError("the database was taken back to a former state"))
-        rows = self._glance.since(self._seq, but=self._sessions.me)
+        if last < self.seq:
+            raise self._lost("the database was taken back to a former state")
+        rows = self._glance.since(self.seq, but=NOBODY if self._doubtful else self._sessions.me)
         if rows is None:
             self._begin_anew()
         elif rows:
             self._take_in(rows)
-            self._seq = self._foreign = rows[-1].seq
+            self.seq = self._foreign = rows[-1].seq
         # What was committed since is for the next look.
-        self._seq = max(self._seq, last)
+        self.seq = max(self.seq, last)
+        self._doubtful = False
         return rows is None or bool(rows)
 
     async def catch_up(self) -> None:
@@ -108,11 +115,16 @@ class Follower:
         """
         if last < self._foreign:
             # What was taken in may be about the same agents: the next look takes it in again.
-            self._seq = min(self._seq, last)
+            self.seq = min(self.seq, last)
             return False
-        if last - count == self._seq:
-            self._seq = last
-        return last <= self._seq
+        if last - count == self.seq:
+            self.seq = last
+        return last <= self.seq
+
+    def doubt(self, seq: int) -> None:
+        """Take in whatever was committed after a number, if it was committed here too."""
+        self.seq = min(self.seq, seq)
+        self._doubtful = True
 
     def check(self) -> None:
         """Refuse to go on with a database that is not there any more.
@@ -121,7 +133,8 @@ class Follower:
             DatabaseReplacedError: the file was replaced.
         """
         if self._replaced is not None:
-            raise self._replaced
+            # A new one each time: one and the same would keep the frames of all who met it.
+            raise DatabaseReplacedError(self._replaced)
 
     def look_at_file(self) -> None:
         """See whether the database is still there.
@@ -133,7 +146,7 @@ class Follower:
             try:
                 self._glance.check_file()
             except DatabaseReplacedError as error:
-                raise self._lost(error) from None
+                raise self._lost(str(error)) from None
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -156,8 +169,16 @@ class Follower:
                 log.exception("will look again")
 
     def _take_in(self, rows: list[Followed]) -> None:
-        self._derived.drop({tag for row in rows for tag in row.tags})
-        changed = {row.agent_id for row in rows if agent_tag(row.agent_id) in row.tags}
+        tags: set[str] = set()
+        changed: set[str] = set()
+        for row in rows:
+            if row.tags is None:
+                self._derived.clear()
+            else:
+                tags.update(row.tags)
+            if row.tags is None or agent_tag(row.agent_id) in row.tags:
+                changed.add(row.agent_id)
+        self._derived.drop(tags)
         for row in {row.agent_id: row for row in rows}.values():
             if row.session is None:
                 self._sessions.close(row.agent_id)
@@ -170,8 +191,8 @@ class Follower:
         """Take in everything: the log does not go back as far as what is known."""
         if self._glance is None:
             return
-        self._seq, stored = self._glance.everything()
-        self._foreign = self._seq
+        self.seq, stored = self._glance.everything()
+        self._foreign = self.seq
         self._derived.clear()
         gone = {session.agent_id for session in self._sessions}
         for session in stored:
@@ -182,8 +203,8 @@ class Follower:
         self._news()
         log.warning("missed changes of other registries: beginning anew")
 
-    def _lost(self, error: DatabaseReplacedError) -> DatabaseReplacedError:
+    def _lost(self, what: str) -> DatabaseReplacedError:
         if self._replaced is None:
-            self._replaced = error
-            log.critical("the database is lost", extra={"error": str(error)})
-        return error
+            self._replaced = what
+            log.critical("the database is lost", extra={"error": what})
+        return DatabaseReplacedError(what)

@@ -200,13 +200,12 @@ class Liveness:
             # Before the transaction: who beats from now on is sent to register, and that
             # registration queues behind the transaction.
             session.healthy = False
-        try:
-            left = await self._commits.run(work, self._left, lambda left: left.changes)
-        except DatabaseError:
+
+        def stay() -> None:
             for session in leaving:
                 session.healthy = True
-            self._commits.forget()
-            raise
+
+        left = await self._commits.run(work, self._left, lambda left: left.changes, stay)
         return len(left.changes)
 
     def _left(self, left: Left) -> None:

@@ -14,8 +14,9 @@ from meshaccel.metadata import MetadataPool
 from meshaccel.registry.agent_info import AgentInfo
 from meshaccel.registry.changes import FLEET, told_tag
 from meshaccel.registry.derived import AGENTS_PER_TURN, ENTRIES_PER_TURN, MAX_AGENTS, Derived
-from meshaccel.registry.describing import Lister, needs_fleet
+from meshaccel.registry.describing import Description, Lister, needs_fleet
 from meshaccel.registry.records import Kept, Record
+from meshaccel.registry.resolution import Wiring
 from meshaccel.registry.sessions import Sessions
 
 MAX_PAGES = 8
@@ -145,20 +146,21 @@ class Listings:
         unknown = [record for record in records if record.id not in listed]
         if unknown:
             needing = []
+            told: list[Wiring | None] = []
             for number, record in enumerate(unknown, 1):
-                if needs_fleet(record, self._sessions):
+                told.append(self._sessions.told(record.id))
+                if needs_fleet(record, told[-1]):
                     needing.append(record.tools)
                 if number % AGENTS_PER_TURN == 0:
                     await asyncio.sleep(0)
             lister = Lister(await self._derived.fleet(needing), self._sessions)
-            for number, record in enumerate(unknown, 1):
-                listed[record.id] = self._described(record, lister, flight)
+            for number, (record, then) in enumerate(zip(unknown, told, strict=True), 1):
+                listed[record.id] = self._described(lister.describe(record, then), record, flight)
                 if number % AGENTS_PER_TURN == 0:
                     await asyncio.sleep(0)
         return [listed[record.id] for record in records]
 
-    def _described(self, record: Record, lister: Lister, flight: Flight) -> Listed:
-        description = lister.describe(record)
+    def _described(self, description: Description, record: Record, flight: Flight) -> Listed:
         listed = Listed(self._derived.records.pool, description.info, record.revision)
         self._listed.set(f"listed:{record.id}", listed, tags=description.tags, since=flight)
         return listed
