@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -193,6 +194,28 @@ def test_a_file_that_went_bad_changes_nothing(
     clock.now += LOOK_EVERY_S
     assert accepts(tokens, WRITE, READ) == [False, True]
     assert WRITE not in caplog.text + repr(vars(tokens))
+
+
+def test_a_file_that_becomes_readable_later_is_read(
+    writes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that root puts in its place before giving it to the service."""
+    clock = Clock()
+    tokens = TokenFile(writes, clock=clock)
+    token_file(writes, READ)
+
+    def forbidden(_: Path) -> NoReturn:
+        raise TokenError("not yet")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("meshaccel.http.tokens.read_tokens", forbidden)
+        clock.now += LOOK_EVERY_S
+        assert accepts(tokens, WRITE, READ) == [True, False]
+    before = writes.stat().st_ctime_ns
+    while writes.stat().st_ctime_ns == before:
+        os.chown(writes, os.getuid(), os.getgid())
+    clock.now += LOOK_EVERY_S
+    assert accepts(tokens, WRITE, READ) == [False, True]
 
 
 def test_a_file_that_all_can_read_is_warned_of(
