@@ -186,3 +186,13 @@ def test_tunnel_is_refused(mesh: Client, server: Service) -> None:
     """What would go through it is no request either."""
     check_raw_error(raw(server, b"CONNECT /agents HTTP/1.1\r\n\r\n", DELETE), 400)
     assert mesh.head("p") == 200
+
+
+def test_answers_without_a_body_say_no_length(mesh: Client) -> None:
+    """RFC 9110, section 8.6: that of a 304 would be the length of what the client has."""
+    known = mesh.http.get("/agents", headers={"if-none-match": "*"})
+    left = mesh.http.delete("/agents/p")
+    assert (known.status_code, left.status_code) == (304, 204)
+    for answer in (known, left):
+        assert not {"content-length", "transfer-encoding"} & set(answer.headers)
+    assert mesh.http.get("/health").status_code == 200
