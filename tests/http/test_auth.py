@@ -4,9 +4,11 @@ import asyncio
 import logging
 import os
 import socket
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ from tests.http.refusals import check_error
 from tests.service import Service
 
 from meshaccel import IncrementalServiceDiscovery
-from meshaccel.errors import DiscoveryError, TokenError
+from meshaccel.errors import DiscoveryError, InvalidRequestError, TokenError
 from meshaccel.http.auth import Gate
 from meshaccel.http.server import ServerSettings, gate_of
 from meshaccel.http.tokens import LOOK_EVERY_S, TokenFile
@@ -150,6 +152,39 @@ def test_bad_token_is_not_repeated(server: Service) -> None:
     with pytest.raises(TokenError) as raised:
         IncrementalServiceDiscovery(server.url, token=f"{READ}\r\nx: y")
     assert READ not in str(raised.value)
+
+
+def test_password_in_the_url_is_in_no_log(
+    server: Service, tmp_path: Path, writes: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is sent all the same; httpx notes each request's URL."""
+    gate = Gate(write_tokens=TokenFile(writes), read_tokens=TokenFile(writes))
+    with_password = server.url.replace("//", f"//agent:{quote(OTHER, safe='')}@")
+
+    async def refresh() -> None:
+        async with IncrementalServiceDiscovery(with_password) as discovery:
+            assert await discovery.refresh() == ()
+
+    with server.open(tmp_path / "r.db", settings=QUIET, gate=gate), caplog.at_level(logging.DEBUG):
+        asyncio.run(refresh())
+    assert "/changes" in caplog.text
+    assert OTHER[:5] not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"ftp://agent:{READ}@host",
+        f"https://agent:{READ}@[::1",
+        f"https://agent:{READ}/x@host",
+        f"agent:{READ}@host",
+        f"https://agent:{READ}@host:port",
+    ],
+)
+def test_malformed_url_is_not_repeated_with_its_password(url: str) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        IncrementalServiceDiscovery(url)
+    assert READ not in "".join(traceback.format_exception(raised.value, limit=0))
 
 
 # -- files of tokens ---------------------------------------------------------------------
