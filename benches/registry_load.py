@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 
     def joining(self, size: int) -> int:
         """Return how many agents join in one burst of first registrations."""
-        return max(10, size // 20)
+        return max(25, size // 20)
 
     def contender(self, registry: Registry, size: int) -> Contender:
         """Return a registry with a fleet that is yet to register."""

@@ -122,12 +122,17 @@ def test_a_reader_who_waits(server: Service, tmp_path: Path) -> None:
         client.post("p", tool("cap"))
         head = client.get("/changes")
         query = {"epoch": head["epoch"], "since": head["to"], "wait": 30}
+
+        def read() -> int:
+            queries: int = client.get("/stats")["operations"]["changes"]["queries"]
+            return queries
+
+        before = read()
         reader = threading.Thread(target=lambda: client.get("/changes", **query))
         reader.start()
-        feed = server.registry.feed
-        wait_for("a reader", lambda: feed.readers, lambda found: found == 1, ())
+        wait_for("a reader who found nothing", read, lambda found: found > before, ())
         client.post("q", tool("cap"))
-        reader.join(20)
+        reader.join(60)
         told = client.get("/stats")["feed"]
     assert (told["calls"], told["documents"], told["readers"], told["notified"]) == (2, 2, 0, 1)
     assert told["lag_ms_p99"] is not None

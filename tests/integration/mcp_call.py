@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from .processes import request
@@ -14,14 +16,38 @@ _HEADERS = {
 }
 
 
+_TRIES = 20
+_DROPPED = "Empty response from server"
+"""What the SDK says when the agent behind this one has dropped its answer."""
+
+
 class ToolCallError(Exception):
     """The agent answered, but not with a result."""
+
+
+class DroppedAnswerError(ToolCallError):
+    """An agent's web server lost the answer, this one's or that of the agent behind it.
+
+    On a busy machine Starlette sometimes takes the end of a request for a fault while it answers
+    ("Unexpected message received: http.request"). No registry has a part in it.
+    """
 
 
 def call_tool(
     endpoint: str, tool: str, arguments: Mapping[str, object], timeout: float = 60.0
 ) -> str:
-    """The text an agent's tool answers; ToolCallError if it fails, OSError if nobody is there."""
+    """The text an agent's tool answers; ToolCallError if it fails, OSError if nobody is there.
+
+    Calls whose answer the agents' web servers lost are made again.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(DroppedAnswerError):
+            return _call(endpoint, tool, arguments, timeout)
+        time.sleep(0.1)
+    return _call(endpoint, tool, arguments, timeout)
+
+
+def _call(endpoint: str, tool: str, arguments: Mapping[str, object], timeout: float) -> str:
     call = {
         "jsonrpc": "2.0",
         "id": 1,
@@ -34,7 +60,7 @@ def call_tool(
     for message in _messages(answer.body.decode()):
         if message.get("id") == call["id"]:
             return _text(message)
-    raise ToolCallError(f"no answer in {answer.body[:200]!r}")
+    raise DroppedAnswerError(f"no answer in {answer.body[:200]!r}")
 
 
 def _messages(body: str) -> Iterator[dict[str, Any]]:
@@ -54,5 +80,5 @@ def _text(message: Mapping[str, Any]) -> str:
     result = message["result"]
     text = "".join(part.get("text", "") for part in result["content"])
     if result.get("isError"):
-        raise ToolCallError(text)
+        raise DroppedAnswerError(text) if _DROPPED in text else ToolCallError(text)
     return text

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 
 import msgspec
-from tests.soak.gauges import BOUNDS, MB, gained
+from tests.soak.gauges import BOUNDS, ENOUGH, MB, gained
 from tests.soak.run import Plan, Report, soak
 
 
@@ -23,7 +23,9 @@ def table(report: Report) -> str:
         f"  {'descriptors left open':<28}{report.left_open:>12,}",
     ]
     measured = report.measured
-    if len(measured) > 1:
+    if len(measured) < ENOUGH:
+        lines.append("  too short to tell whether it grows")
+    else:
         span = (measured[-1].at_s - measured[0].at_s) / 60
         for bound in BOUNDS:
             scale = MB if bound.of in {"uss", "rss"} else 1

@@ -7,6 +7,8 @@ from statistics import linear_regression, median
 from msgspec import Struct
 
 MB = 1 << 20
+ENOUGH = 6
+"""Samples that a line can be drawn through."""
 
 
 class Sample(Struct, frozen=True):
@@ -67,8 +69,8 @@ def gained(samples: Sequence[Sample], of: str) -> float:
 
 
 def growths(samples: Sequence[Sample]) -> list[str]:
-    """What grows beyond its bound, told in words; of fewer than four samples nothing is said."""
-    if len(samples) < 4:
+    """What grows beyond its bound, told in words; of too few samples nothing is said."""
+    if len(samples) < ENOUGH:
         return []
     told = []
     for bound in BOUNDS:

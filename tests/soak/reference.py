@@ -65,8 +65,8 @@ def revision_of(path: Path) -> int:
 def _read(conn: sqlite3.Connection) -> Truth:
     tools: dict[str, list[Tool]] = {}
     for agent_id, definition in conn.execute(
-        "SELECT agent_id, definition FROM agent_capabilities JOIN capabilities USING (digest)"
-        " ORDER BY agent_id, position"
+        "SELECT agent_id, definition FROM agent_capabilities"
+        " JOIN capabilities ON id = capability_id ORDER BY agent_id, position"
     ):
         tools.setdefault(agent_id, []).append(msgspec.json.decode(definition, type=Tool))
     agents = [

@@ -30,8 +30,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """In the first part; the rest shows whether one process grows."""
     restless: float = 0.3
     """The share of the time in which it is killed."""
-    warm_up: float = 0.2
-    """The share of the time, after the last kill, that is not measured."""
+    warm_up_s: float = 150.0
+    """After the last kill; what follows is measured, if the soak is long enough for that."""
     check_every_s: float = 60.0
     sample_every_s: float = 10.0
     seed: int = 1
@@ -68,6 +68,7 @@ class Soak:
         self.samples: list[Sample] = []
         self.findings = Findings([], [], [])
         self.checks = 0
+        self._checking = False
         self.load: Load
         self.readers: list[Reader]
         self.faults: Faults
@@ -100,9 +101,11 @@ class Soak:
     async def check(self) -> None:
         """Leave the registry in peace, and compare everything with its database."""
         database = Path(self.registry.env["DATABASE_URL"])
+        self._checking = True
         async with self.load.paused():
             found = await Check(self.load, self.registry.port, database).run()
             found.stale += await behind(self.readers, database)
+        self._checking = False
         self.checks += 1
         self.findings.lost += found.lost
         self.findings.stale += found.stale
@@ -122,7 +125,7 @@ class Soak:
                 async with self.load.paused():
                     pass  # so that the agents' signals are known up to here
                 await self.faults.kill()
-            await self._go_on(plan.seconds * plan.warm_up)
+            await self._go_on(min(plan.warm_up_s, plan.seconds - self._elapsed()))
             warm = len(self.samples)
             await self._go_on(plan.seconds - self._elapsed())
             return self.samples[warm:]
@@ -142,7 +145,8 @@ class Soak:
 
     async def _sample(self) -> None:
         while True:
-            self.samples.append(sample(self.registry.pid, self._elapsed()))
+            if not self._checking:  # which takes connections of its own
+                self.samples.append(sample(self.registry.pid, self._elapsed()))
             await asyncio.sleep(self.plan.sample_every_s)
 
     def _elapsed(self) -> float:
