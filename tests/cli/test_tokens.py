@@ -113,3 +113,10 @@ def test_serve_without_usable_tokens_does_not_start(run: Run, tmp_path: Path) ->
         assert "hunter2" not in result.output
     assert run("serve", "--read-token-file", "bad").exit_code == 2
     assert not (tmp_path / "meshaccel.db").exists()
+
+
+def test_password_of_a_malformed_url_is_not_repeated(run: Run) -> None:
+    """A token may hold a slash, after which a URL's port would stand."""
+    refused = run("list", "--registry", f"http://agent:{TOKEN}/{OTHER}@host")
+    assert refused.exit_code == 2
+    assert TOKEN not in refused.stderr

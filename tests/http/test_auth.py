@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import os
 import socket
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -14,7 +17,7 @@ from tests.http.refusals import check_error
 from tests.service import Service
 
 from meshaccel import IncrementalServiceDiscovery
-from meshaccel.errors import DiscoveryError, TokenError
+from meshaccel.errors import DiscoveryError, InvalidRequestError, TokenError
 from meshaccel.http.auth import Gate
 from meshaccel.http.server import ServerSettings, gate_of
 from meshaccel.http.tokens import LOOK_EVERY_S, TokenFile
@@ -152,6 +155,39 @@ def test_bad_token_is_not_repeated(server: Service) -> None:
     assert READ not in str(raised.value)
 
 
+def test_password_in_the_url_is_in_no_log(
+    server: Service, tmp_path: Path, writes: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is sent all the same; httpx notes each request's URL."""
+    gate = Gate(write_tokens=TokenFile(writes), read_tokens=TokenFile(writes))
+    with_password = server.url.replace("//", f"//agent:{quote(OTHER, safe='')}@")
+
+    async def refresh() -> None:
+        async with IncrementalServiceDiscovery(with_password) as discovery:
+            assert await discovery.refresh() == ()
+
+    with server.open(tmp_path / "r.db", settings=QUIET, gate=gate), caplog.at_level(logging.DEBUG):
+        asyncio.run(refresh())
+    assert "/changes" in caplog.text
+    assert OTHER[:5] not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"ftp://agent:{READ}@host",
+        f"https://agent:{READ}@[::1",
+        f"https://agent:{READ}/x@host",
+        f"agent:{READ}@host",
+        f"https://agent:{READ}@host:port",
+    ],
+)
+def test_malformed_url_is_not_repeated_with_its_password(url: str) -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        IncrementalServiceDiscovery(url)
+    assert READ not in "".join(traceback.format_exception(raised.value, limit=0))
+
+
 # -- files of tokens ---------------------------------------------------------------------
 
 
@@ -194,6 +230,28 @@ def test_a_file_that_went_bad_changes_nothing(
     clock.now += LOOK_EVERY_S
     assert accepts(tokens, WRITE, READ) == [False, True]
     assert WRITE not in caplog.text + repr(vars(tokens))
+
+
+def test_a_file_that_becomes_readable_later_is_read(
+    writes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that root puts in its place before giving it to the service."""
+    clock = Clock()
+    tokens = TokenFile(writes, clock=clock)
+    token_file(writes, READ)
+
+    def forbidden(_: Path) -> NoReturn:
+        raise TokenError("not yet")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("meshaccel.http.tokens.read_tokens", forbidden)
+        clock.now += LOOK_EVERY_S
+        assert accepts(tokens, WRITE, READ) == [True, False]
+    before = writes.stat().st_ctime_ns
+    while writes.stat().st_ctime_ns == before:
+        os.chown(writes, os.getuid(), os.getgid())
+    clock.now += LOOK_EVERY_S
+    assert accepts(tokens, WRITE, READ) == [False, True]
 
 
 def test_a_file_that_all_can_read_is_warned_of(

@@ -142,3 +142,57 @@ def test_pipelined_request_after_a_large_body(mesh: Client, server: Service) -> 
         assert b" 431 " not in answer
         assert answer.count(b"HTTP/1.1 200 OK") == 2
     assert mesh.head("p") == 200
+
+
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"
+DELETE = b"DELETE /agents/p HTTP/1.1\r\nConnection: close\r\n\r\n"
+LAST = b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("offer", [UPGRADE, b"upgrade: websocket\r\nconnection: UPGRADE\r\n"])
+@pytest.mark.parametrize("pieces", [1, 2, 300])
+def test_body_after_the_offer_of_another_protocol(
+    mesh: Client, server: Service, offer: bytes, pieces: int
+) -> None:
+    """It is a body, and no request: proxies that let it pass have not looked at it as one."""
+    head = b"GET /health HTTP/1.1\r\n" + offer + b"Content-Length: %d\r\n\r\n" % len(DELETE)
+    sent = [head + DELETE + LAST] if pieces == 1 else [head, DELETE, LAST]
+    if pieces > 2:
+        sent = [bytes([byte]) for byte in b"".join(sent)]
+    answer = raw(server, *sent)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert answer.count(b"HTTP/1.1") == 2
+    assert mesh.head("p") == 200
+
+
+def test_declaration_after_the_offer_of_another_protocol(mesh: Client, server: Service) -> None:
+    """Java's client offers HTTP/2 with the first request of each connection."""
+    body = b'{"agent_id":"java"}'
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    answer = raw(server, POST + UPGRADE + chunked, LAST)
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert mesh.head("java") == 200
+
+
+def test_many_offers_at_once(mesh: Client, server: Service) -> None:
+    """Each is a request like others."""
+    asked = b"HEAD /heartbeat/p HTTP/1.1\r\n" + UPGRADE + b"\r\n"
+    answer = raw(server, asked * 1000 + LAST)
+    assert answer.count(b"HTTP/1.1 200 OK") == 1001
+    assert mesh.head("p") == 200
+
+
+def test_tunnel_is_refused(mesh: Client, server: Service) -> None:
+    """What would go through it is no request either."""
+    check_raw_error(raw(server, b"CONNECT /agents HTTP/1.1\r\n\r\n", DELETE), 400)
+    assert mesh.head("p") == 200
+
+
+def test_answers_without_a_body_say_no_length(mesh: Client) -> None:
+    """RFC 9110, section 8.6: that of a 304 would be the length of what the client has."""
+    known = mesh.http.get("/agents", headers={"if-none-match": "*"})
+    left = mesh.http.delete("/agents/p")
+    assert (known.status_code, left.status_code) == (304, 204)
+    for answer in (known, left):
+        assert not {"content-length", "transfer-encoding"} & set(answer.headers)
+    assert mesh.http.get("/health").status_code == 200

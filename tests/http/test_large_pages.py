@@ -1,5 +1,8 @@
 """Listings that are composed in turns and sent in parts, compressed, or not at all."""
 
+import sys
+from pathlib import Path
+
 import httpx
 import pytest
 from tests.http.client import Client, tool
@@ -90,3 +93,16 @@ def test_page_that_a_client_has_is_not_sent_again(client: Client) -> None:
 def test_coding_is_what_the_client_takes(header: str | None, *, taken: str | bool | None) -> None:
     best = next(iter(encodings.codecs()))
     assert encodings.accepted(header) == (best if taken is True else taken)
+
+
+def test_coding_whose_library_is_missing_is_not_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a Python that was built without it: the module is there, but not its native part."""
+    (tmp_path / "compression").mkdir()
+    for name in ("compression/__init__.py", "compression/zstd.py", "zstandard.py"):
+        (tmp_path / name).write_text("" if "__init__" in name else "import _no_such_library\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("compression", "compression.zstd", "zstandard"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert list(encodings.codecs.__wrapped__()) == ["gzip"]

@@ -1,6 +1,7 @@
 """Bounds on what clients together can make the service hold."""
 
 import asyncio
+import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tests.service import Service, serving
 
 from meshaccel import AgentRecord, AgentRegistry, FeedSettings
 from meshaccel.discovery.protocol import MAX_LIMIT
-from meshaccel.http import query
+from meshaccel.http import listing, query
 from meshaccel.http.app import LARGE_BODIES
 from meshaccel.http.asgi import FREE_BODY
 from meshaccel.http.guard import GuardedProtocol
@@ -192,6 +193,42 @@ def test_unread_answers_beyond_their_size(listed: Service, monkeypatch: pytest.M
         assert received < 2500 * 8000
     wait_for("nothing unread", lambda: GuardedProtocol._all_unread, lambda size: size == 0, [])
     assert httpx.get(f"{listed.url}/agents", trust_env=False).json()["count"] == 2500
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_pages_being_sent_beyond_their_size(
+    server: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coding: str
+) -> None:
+    """Who comes when others have been slow to read is asked to come again; they get the whole."""
+    monkeypatch.setattr(listing, "MAX_UNSENT", 25_000_000)
+
+    async def fill(registry: AgentRegistry) -> None:
+        records = (
+            # Text that gzip makes little of: an answer that fits the system's buffers waits for
+            # nobody.
+            AgentRecord(id=f"a{number}", name="a", description=secrets.token_hex(4000))
+            for number in range(2500)
+        )
+        await asyncio.gather(*map(registry.put_agent, records))
+
+    with server.open(tmp_path / "r.db", settings=QUIET), ExitStack() as opened:
+        server.call(fill)
+        slow = opened.enter_context(closing(socket.socket()))
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        slow.settimeout(60)
+        slow.connect(address(server))
+        asked = f"GET /agents HTTP/1.1\r\nAccept-Encoding: {coding}\r\nConnection: close\r\n\r\n"
+        slow.sendall(asked.encode())
+        assert slow.recv(15) == b"HTTP/1.1 200 OK"
+        with httpx.Client(base_url=server.url, trust_env=False) as others:
+            for _ in range(3):
+                refused = others.get("/agents")
+                check_error(refused, 503)
+            assert others.get("/agents", params={"limit": 10}).json()["count"] == 10
+            while slow.recv(1 << 20):
+                pass
+            for _ in range(3):
+                assert others.get("/agents").json()["count"] == 2500
 
 
 # -- changes and their readers -----------------------------------------------------------

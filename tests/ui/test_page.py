@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from tests.http.client import QUIET, Client, VirtualClock, tool
 from tests.integration.processes import Registry, request
 from tests.service import Service
@@ -179,6 +179,24 @@ def test_it_works_behind_a_proxy_that_adds_a_prefix(
         registry.post("b", tool("cap"))
         expect(agents.locator("tbody tr")).to_have_count(2)
         page.page.close()  # or its stream holds up the proxy's end
+
+
+@pytest.mark.usefixtures("registry")
+def test_streams_that_end_at_once_are_no_storm(visit: Open) -> None:
+    """As from a proxy that passes no streams on: the page asks less and less often."""
+    page = visit()
+    streams: list[str] = []
+
+    def end(route: Route) -> None:
+        streams.append(route.request.url)
+        route.fulfill(content_type="text/event-stream", body=": nothing\n\n")
+
+    page.page.route("**/changes?*", end)
+    page.page.reload()
+    expect(page.page.locator("#state")).to_have_text("reconnecting")
+    assert len(streams) < 10
+    page.page.unroute("**/changes?*")
+    page.is_connected()
 
 
 @pytest.mark.usefixtures("registry")

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from meshaccel.cli.output import Failure
-from meshaccel.discovery.credentials import BearerToken, checked, read_tokens
+from meshaccel.discovery.credentials import BearerToken, checked, parted, read_tokens
 from meshaccel.discovery.http_source import is_loopback
 from meshaccel.errors import TokenError
 from meshaccel.resilience.middleware import ErrorHandlingMiddleware
@@ -59,11 +59,11 @@ class Client:
     """A connection to one registry. Threads may share it."""
 
     def __init__(self, url: httpx.URL, token: str | None = None) -> None:
-        # A URL may carry a password; messages name it without.
-        self._shown = str(url.copy_with(userinfo=b"")).rstrip("/")
+        url, password = parted(url)
+        self._shown = str(url).rstrip("/")
         self._http = httpx.Client(
             base_url=url,
-            auth=None if token is None else BearerToken(token),
+            auth=password if token is None else BearerToken(token),
             timeout=httpx.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             # As Go's clients: a proxy is no way to this machine.
             trust_env=not is_loopback(url.host),
@@ -170,7 +170,9 @@ def _registry_url(value: str) -> httpx.URL:
     try:
         url = httpx.URL(value)
     except httpx.InvalidURL as error:
-        raise click.BadParameter(f"{error}.") from error
+        # What may be a password is not repeated.
+        reason = "this is no URL with a password in it" if "@" in value else str(error)
+        raise click.BadParameter(f"{reason}.") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise click.BadParameter(f"expected a URL such as {DEFAULT_REGISTRY}.")
     return url

@@ -34,6 +34,13 @@ class BearerToken(httpx.Auth):
         yield request
 
 
+def parted(url: httpx.URL) -> tuple[httpx.URL, httpx.Auth | None]:
+    """Return a URL without its password, and what sends that: logs and errors show whole URLs."""
+    if not url.userinfo:
+        return url, None
+    return url.copy_with(userinfo=b""), httpx.BasicAuth(url.username, url.password)
+
+
 def read_tokens(path: Path) -> tuple[str, ...]:
     """Return the tokens of a file, one a line, but for blank lines and such that begin with #.
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from meshaccel.discovery.credentials import BearerToken
+from meshaccel.discovery.credentials import BearerToken, parted
 from meshaccel.discovery.http_words import (
     MAX_REPLY,
     Parameters,
@@ -71,9 +71,8 @@ class HttpSource:
             InvalidRequestError: it is no URL of a registry.
             TokenError: it is no token.
         """
-        parsed = _parsed(url)
-        # A URL may carry a password; messages name it without.
-        self._shown = str(parsed.copy_with(userinfo=b"")).rstrip("/")
+        parsed, password = parted(_parsed(url))
+        self._shown = str(parsed).rstrip("/")
         self._timeout_s = timeout_s
         if errors is None:
             errors = ErrorHandlingMiddleware()
@@ -83,7 +82,7 @@ class HttpSource:
         """Bytes of all answers as they came, without their headers."""
         self._http = httpx.AsyncClient(
             base_url=parsed,
-            auth=None if token is None else BearerToken(token),
+            auth=password if token is None else BearerToken(token),
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
             headers={"accept-encoding": "gzip, deflate"},
             # As Go's clients: a proxy is no way to this machine.
@@ -238,12 +237,16 @@ def is_loopback(host: str) -> bool:
 
 
 def _parsed(url: str) -> httpx.URL:
+    # What may be a password is not repeated, not even in the words of httpx.
+    shown = "what has a password in it" if "@" in url else f"{url!r:.80}"
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise InvalidRequestError(f"{url!r:.80} is no URL: {error}") from error
+        if "@" in url:
+            raise InvalidRequestError(f"{shown} is no URL") from None
+        raise InvalidRequestError(f"{shown} is no URL: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise InvalidRequestError(f"{url!r:.80} is no URL such as http://127.0.0.1:8000")
+        raise InvalidRequestError(f"{shown} is no URL such as http://127.0.0.1:8000")
     return parsed
 
 

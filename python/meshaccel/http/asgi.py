@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote
 
@@ -67,7 +68,10 @@ class Response(Struct, frozen=True):
 
     async def send(self, send: Send) -> None:
         """Answer the request."""
-        headers = [(b"content-length", b"%d" % len(self.body)), *self.headers]
+        headers = list(self.headers)
+        # Of these two a length would be that of another answer.
+        if self.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            headers.append((b"content-length", b"%d" % len(self.body)))
         if self.body:
             headers.append(JSON)
         if self.close:

@@ -2,9 +2,9 @@
 
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Protocol
 
 GZIP_LEVEL = 1
@@ -38,13 +38,19 @@ def codecs() -> Mapping[str, Codec]:
 
     ``zstd`` is Python's, from 3.14 on, or that of the package ``zstandard`` if it is installed.
     """
-    found: dict[str, Codec] = {}
-    if find_spec("compression") is not None:
-        found["zstd"] = import_module("compression.zstd").ZstdCompressor
-    elif find_spec("zstandard") is not None:
+    zstd = _zstd()
+    return {"gzip": _gzip} if zstd is None else {"zstd": zstd, "gzip": _gzip}
+
+
+def _zstd() -> Codec | None:
+    # Either may be there without the library that it is made of.
+    with suppress(ImportError):
+        codec: Codec = import_module("compression.zstd").ZstdCompressor
+        return codec
+    with suppress(ImportError):
         compressor = import_module("zstandard").ZstdCompressor
-        found["zstd"] = lambda: compressor().compressobj()
-    return found | {"gzip": _gzip}
+        return lambda: compressor().compressobj()
+    return None
 
 
 def accepted(header: str | None) -> str | None:

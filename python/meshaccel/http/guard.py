@@ -1,7 +1,8 @@
 """Bounds on what a client may make the server hold: half a request, or an answer it does not read.
 
 uvicorn bounds neither the size of a head, nor the time a request takes to arrive, nor the time
-an answer waits to be read.
+an answer waits to be read. And it takes the body of a request that offers another protocol for the
+next request.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from meshaccel.clock import SystemClock
@@ -80,7 +82,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 return
 
     def _feed(self, data: bytes) -> None:
-        super().data_received(data)
+        self._parse(data)
         # Nearly every request arrives in one piece: only the others cost a timer.
         if not self._arriving and self._is_answering():
             self._disarm()
@@ -90,6 +92,33 @@ class GuardedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > self.max_head and not self.transport.is_closing():
                 self._refuse(431, f"the head of the request is larger than {self.max_head} bytes")
+
+    def _parse(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+            except httptools.HttpParserUpgrade as offered:
+                if self.parser.get_method() == b"CONNECT":
+                    self._refuse(400, "this is no proxy")
+                    return
+                # The parser has passed over the body, if there is one.
+                (end_of_head,) = offered.args
+                data = self._head_without_offer() + data[end_of_head:]
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            else:
+                return
+
+    def _head_without_offer(self) -> bytes:
+        """Return the head that was read, for a client that stays with this protocol."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def _is_answering(self) -> bool:
         # Line ends before a request begin none, but stop uvicorn's time for an idle connection.
@@ -105,14 +134,16 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its head is complete."""
+        """Its head is complete; one that offers another protocol is read anew without that."""
         self._in_head = False
-        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """It has arrived whole."""
-        self._arriving = False
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            self._arriving = False
+            super().on_message_complete()
 
     def pause_writing(self) -> None:
         """Start the time for the client to read: what it does not read fills our memory."""

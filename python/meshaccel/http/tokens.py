@@ -66,13 +66,13 @@ class TokenFile:
             return
         log.info("tokens read", extra={"file": str(self._path), "count": len(self._digests)})
 
-    def _look(self) -> tuple[int, int, int, int] | None:
-        """Return what changes with the file; None while there is none."""
+    def _look(self) -> tuple[int, ...] | None:
+        """Return what changes with the file, or with who may read it; None while there is none."""
         try:
             found = self._path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode
 
     def _read(self) -> tuple[bytes, ...]:
         tokens = read_tokens(self._path)

@@ -6,6 +6,7 @@ const SILENCE_MS = 90_000; // the stream says every 30 s that nothing happened
 const LONGEST_WAIT_MS = 4000;
 const GATHER_MS = 200;
 const RETRY_MS = 5000;
+const LASTING_MS = 1000; // a stream that ends before is as good as none
 
 /**
  * The stream says who changed; who serves whom is the listing's to say, and it is read again after
@@ -41,13 +42,14 @@ export class Connection {
   }
 
   #listen() {
-    let opened = false;
+    let opened = null;
     const stream = new EventSource(api.changesUrl(this.#position));
     const end = (error) => {
       clearTimeout(this.#silence);
       stream.close();
       // Refused at once, it may be that the way from our position is forgotten.
-      if (!opened) this.#position = null;
+      if (opened === null) this.#position = null;
+      else if (performance.now() - opened >= LASTING_MS) this.#failures = 0;
       this.#again(error);
     };
     const alive = () => {
@@ -55,8 +57,7 @@ export class Connection {
       this.#silence = setTimeout(() => end(new Error("the stream is silent")), SILENCE_MS);
     };
     stream.addEventListener("open", () => {
-      opened = true;
-      this.#failures = 0;
+      opened = performance.now();
       this.#told.state("connected");
       alive();
     });
