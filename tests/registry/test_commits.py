@@ -72,3 +72,35 @@ def test_nobody_waits_for_a_farewell_that_fails(tmp_path: Path) -> None:
             assert await here._liveness.expire() == 1
 
     asyncio.run(run())
+
+
+def test_an_agent_that_goes_back_to_what_it_was(tmp_path: Path) -> None:
+    """The last thing that it says counts, though what it said before is not written yet."""
+
+    async def test(here: AgentRegistry, _: AgentRegistry) -> None:
+        await here.register(declare("p", OFFER, port=1), body_digest=b"first")
+        write = here._database.write
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow(work: Any) -> Any:
+            begun.set()
+            await go_on.wait()
+            return await write(work)
+
+        here._database.write = slow  # type: ignore[method-assign]
+        second = asyncio.create_task(
+            here.register(declare("p", OFFER, port=2), body_digest=b"second")
+        )
+        await begun.wait()
+        assert await here.register_again(b"first") is None
+        third = asyncio.create_task(
+            here.register(declare("p", OFFER, port=1), body_digest=b"first")
+        )
+        go_on.set()
+        await asyncio.gather(second, third)
+        here._database.write = write  # type: ignore[method-assign]
+        assert (await here.get_agent("p")).record.http_port == 1
+        assert await here.register_again(b"second") is None
+        assert await here.register_again(b"first") is not None
+
+    on_two(tmp_path, test)

@@ -186,6 +186,10 @@ class AgentRegistry:
             _log(registered)
 
         self._check_room(declaration.agent_id)
+        session = self._sessions.get(declaration.agent_id or "")
+        if session is not None:
+            # Should the agent go back to what it was, it is not told "as before" meanwhile.
+            self._sessions.forget_body(session)
         registered = await self._commits.run(work, committed, _changes)
         return await self._heartbeats.answer(registered.agent_id)
 
