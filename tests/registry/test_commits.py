@@ -92,13 +92,14 @@ def test_an_agent_that_goes_back_to_what_it_was(tmp_path: Path) -> None:
             here.register(declare("p", OFFER, port=2), body_digest=b"second")
         )
         await begun.wait()
-        assert await here.register_again(b"first") is None
+        again = await here.register_again(b"first")
         third = asyncio.create_task(
             here.register(declare("p", OFFER, port=1), body_digest=b"first")
         )
         go_on.set()
         await asyncio.gather(second, third)
         here._database.write = write  # type: ignore[method-assign]
+        assert again is None
         assert (await here.get_agent("p")).record.http_port == 1
         assert await here.register_again(b"second") is None
         assert await here.register_again(b"first") is not None
