@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -37,6 +38,7 @@ class Commits:
         self._news = news
         self._me = me
         self._under_way: set[asyncio.Task[object]] = set()
+        self._changing: Counter[str] = Counter()
 
     async def run(
         self,
@@ -44,13 +46,15 @@ class Commits:
         committed: Callable[[T], None],
         changes: Callable[[T], Sequence[Change]],
         failed: Callable[[], None] = lambda: None,
+        *,
+        about: str | None = None,
     ) -> T:
         """Run ``work`` in a write transaction, then ``committed`` with its result.
 
         ``changes`` names the changes of the result, and runs in the transaction. ``committed``
         notes the result in memory; it runs right after the commit and in the order of the commits
         made here. ``failed`` takes back what was noted before. All of it happens even if the
-        caller is cancelled.
+        caller is cancelled. ``about`` is the agent that ``is_changing`` meanwhile.
 
         Raises:
             DatabaseError: the transaction failed.
@@ -58,7 +62,14 @@ class Commits:
         task = asyncio.create_task(self._run(work, committed, changes, failed))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+        if about is not None:
+            self._changing[about] += 1
+            task.add_done_callback(lambda _: self._changed(about))
         return await asyncio.shield(task)
+
+    def is_changing(self, agent_id: str) -> bool:
+        """Whether a change of an agent is under way, whose outcome nobody knows yet."""
+        return agent_id in self._changing
 
     async def note(
         self,
@@ -88,6 +99,11 @@ class Commits:
         """Wait for the changes under way."""
         if self._under_way:
             await asyncio.wait(self._under_way)
+
+    def _changed(self, agent_id: str) -> None:
+        self._changing[agent_id] -= 1
+        if not self._changing[agent_id]:
+            del self._changing[agent_id]
 
     async def _run(
         self,

@@ -102,7 +102,9 @@ class Heartbeats:
         # It may have registered as something else elsewhere since: a stale yes would lose that.
         await self._follower.catch_up()
         session = self._sessions.by_body(body_digest)
-        if session is None or not session.healthy:
+        # One that goes back to what it was while another registration waits to be written is not
+        # told "as before": the other would be written afterwards.
+        if session is None or not session.healthy or self._commits.is_changing(session.agent_id):
             return None
         self._sessions.touch(session)
         wiring = self._derived.cached_wiring(session.agent_id)

@@ -186,11 +186,7 @@ class AgentRegistry:
             _log(registered)
 
         self._check_room(declaration.agent_id)
-        session = self._sessions.get(declaration.agent_id or "")
-        if session is not None:
-            # Should the agent go back to what it was, it is not told "as before" meanwhile.
-            self._sessions.forget_body(session)
-        registered = await self._commits.run(work, committed, _changes)
+        registered = await self._commits.run(work, committed, _changes, about=declaration.agent_id)
         return await self._heartbeats.answer(registered.agent_id)
 
     async def register_again(self, body_digest: bytes) -> Answer | None:
